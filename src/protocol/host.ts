@@ -1,0 +1,117 @@
+/**
+ * Between the daemon and a tenant host. The host connects to `hostControlSocket`; the directory is that tenant's alone,
+ * so the connection itself proves the tenant. It proves no app: whatever a host says is capped and clamped.
+ */
+import { z } from 'zod';
+import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
+
+/** Where things are inside the host's sandbox. */
+export const hostPaths = {
+  controlSocket: '/run/tenantd/control/control.sock',
+  /** Sockets of this tenant's workers, `<file>` as in `WorkerInfo.socket`. The host may connect, not change them. */
+  socketsDir: '/run/tenantd/sockets',
+  /** Two FIFOs a worker: `<workerId>.out` (what it prints) and `<workerId>.report` (lines of WorkerReport). */
+  pipesDir: '/run/tenantd/pipes',
+  appsDir: '/apps',
+  logsDir: '/var/log/tenantd',
+} as const;
+
+/** Inherited by the host: the bound Unix socket on which it serves the tenant's static apps. */
+export const staticListenerFd = 3;
+/**
+ * The edge says which static app a request is for in this header (any copy of a client's was removed). Its listener is
+ * reachable by the edge alone.
+ */
+export const staticAppHeader = 'x-tenantd-app';
+
+export interface HostSettings {
+  tenant: TenantName;
+  logMaxBytes: number;
+  logKeep: number;
+}
+
+/** What the daemon wants of one app. */
+export interface AppSpec {
+  app: AppName;
+  kind: 'node' | 'static' | 'command';
+  desired: 'running' | 'stopped';
+  /** Workers of another generation than this are to be replaced: new beside old, then the old are stopped. */
+  generation: number;
+  workers: number;
+  /** Seconds from a worker's start until it must listen. */
+  startTimeoutMs: number;
+  /** Its health path must answer 2xx or 3xx before a worker counts as ready. */
+  health?: { path: string; intervalMs: number };
+  /** kind static: the folder to serve, relative to the app's folder. */
+  staticRoot?: string;
+}
+
+/** A worker that lives now, as the daemon knows it. */
+export interface WorkerInfo {
+  workerId: WorkerId;
+  app: AppName;
+  generation: number;
+  /** File name below `hostPaths.socketsDir`. */
+  socket: string;
+  startedAtMs: number;
+  /** It was ready before this host was started. */
+  ready: boolean;
+}
+
+/** Daemon -> host: requests. */
+export interface HostRequests {
+  /** The whole picture; sent first on every connection and after every change. `workers` holds those that live. */
+  configure: { params: { settings: HostSettings; apps: AppSpec[]; workers: WorkerInfo[] }; result: null };
+  /** Answered when the host has read the last of what the worker printed. */
+  'worker-exited': { params: { workerId: WorkerId; exitCode: number | null; outOfMemory: boolean; detail?: string }; result: null };
+  'read-logs': { params: { app?: AppName; lines: number }; result: { lines: LogLine[] } };
+  /** From now on `log-lines` notifications carry `followId`, until `unfollow-logs`. */
+  'follow-logs': { params: { app?: AppName; followId: number }; result: null };
+  'unfollow-logs': { params: { followId: number }; result: null };
+  /** Flush and close the logs, exit. Its workers are ended by the daemon. */
+  shutdown: { params: Record<string, never>; result: null };
+}
+
+export const logLine = z.strictObject({
+  time: z.iso.datetime(),
+  app: z.string().max(32),
+  worker: z.string().max(64),
+  line: z.string().max(16_384),
+});
+export type LogLine = z.infer<typeof logLine>;
+
+const workerId = z.string().regex(/^[a-z][a-z0-9-]{0,31}\.[a-z0-9]{1,12}$/) as unknown as z.ZodType<WorkerId>;
+const appName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/) as unknown as z.ZodType<AppName>;
+
+/** Host -> daemon: requests, checked by the daemon. */
+export const hostCalls = {
+  /** Result: WorkerInfo. Refused while the app has its full number of workers twice over, or is stopped. */
+  'start-worker': z.strictObject({ app: appName }),
+  /** Ends it: no new requests, open ones finished (up to the app's drain time), SIGTERM, drain time, SIGKILL. Answered at once. */
+  'stop-worker': z.strictObject({ workerId, reason: z.string().max(500) }),
+};
+
+/** Host -> daemon: notifications, checked by the daemon. */
+export const hostEvents = {
+  hello: z.strictObject({ version: z.string().max(64) }),
+  /** It listens (and its health path answered): the edge may send requests. */
+  'worker-ready': z.strictObject({ workerId }),
+  /** Static apps: the host serves them now. */
+  'app-state': z.strictObject({
+    app: appName,
+    state: z.enum(['starting', 'running', 'stopped', 'failed']),
+    /** Readable, one line: "exited with code 1 after 120 ms". */
+    reason: z.string().max(1_000).optional(),
+    code: z.enum(['TENANTD_E_APP_FAILED', 'TENANTD_E_APP_NOT_LISTENING', 'TENANTD_E_APP_MEMORY']).optional(),
+    /** The last lines the worker printed. */
+    lastLines: z.array(z.string().max(2_000)).max(20).optional(),
+    /** Unix time in ms. */
+    nextTryAtMs: z.number().int().nonnegative().optional(),
+    /** Restarts after failures since the host first saw the app. */
+    restarts: z.number().int().nonnegative(),
+  }),
+  'log-lines': z.strictObject({ followId: z.number().int(), lines: z.array(logLine).max(1_000), dropped: z.number().int().nonnegative() }),
+  /** app.yaml, or what the kind is guessed from, changed on disk. */
+  'manifest-changed': z.strictObject({ app: appName }),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(4096) }),
+};

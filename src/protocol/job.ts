@@ -1,0 +1,15 @@
+/** Between the daemon and a job: argv[2] is a JobRequest as JSON; stdout gets one JSON document, capped by the daemon. */
+
+/** Where a job finds things inside its sandbox. */
+export const jobPaths = { appsDir: '/apps', logsDir: '/var/log/tenantd' } as const;
+
+export type JobRequest =
+  /** Reads each app's manifest below `jobPaths.appsDir`. Output: ManifestJobResult. */
+  | { job: 'manifest'; apps: string[] }
+  /** The last `lines` lines of what the tenant's apps printed, when no host runs. Output: { lines: LogLine[] }. */
+  | { job: 'logs'; app?: string; lines: number };
+
+/** By app name; checked by the daemon with the schema of config/. */
+export interface ManifestJobResult {
+  apps: Record<string, { manifest?: unknown; problems: unknown[] }>;
+}
