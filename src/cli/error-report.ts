@@ -1,0 +1,23 @@
+import { messageOf, TenantdError } from '../base/errors.ts';
+import { printable } from './printable.ts';
+import { type Terminal, writeJson } from './terminal.ts';
+
+/** The readable message goes to stderr in any case; with `--json` the document on stdout is all there is. */
+export function reportError(terminal: Terminal, error: TenantdError, json: boolean): void {
+  const { code, message, fix } = error;
+  if (json) writeJson(terminal, { error: { code, message, fix } });
+  terminal.writeErr(`tenantctl: ${printable(message)} (${code})\n`);
+  if (fix !== '') terminal.writeErr(`  fix: ${printable(fix)}\n`);
+}
+
+/** INTERFACE 2: 1 failed or denied, 2 wrong usage, 3 the daemon can not be reached. */
+export function exitCodeOf(error: TenantdError): number {
+  if (error.code === 'TENANTD_E_USAGE') return 2;
+  if (error.code === 'TENANTD_E_UNREACHABLE') return 3;
+  return 1;
+}
+
+export function toTenantdError(error: unknown): TenantdError {
+  if (error instanceof TenantdError) return error;
+  return new TenantdError('TENANTD_E_INTERNAL', messageOf(error), 'this is a fault in tenantctl: report it', { cause: error });
+}

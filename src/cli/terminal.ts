@@ -1,0 +1,23 @@
+import { styleText } from 'node:util';
+
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
+export type Paint = (style: Style, text: string) => string;
+
+export interface Terminal {
+  /** Columns that readable text should fit into. */
+  width: number;
+  paint: Paint;
+  writeOut(text: string): void;
+  writeErr(text: string): void;
+  /** From now on Ctrl-C calls back instead of ending the process. */
+  onInterrupt(callback: () => void): void;
+}
+
+/** Whether to colour was decided by main.ts, so `styleText` is not to ask again. */
+export function createPaint(colour: boolean): Paint {
+  return (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text);
+}
+
+export function writeJson(terminal: Terminal, value: unknown): void {
+  terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+}

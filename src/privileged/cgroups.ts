@@ -1,0 +1,222 @@
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errnoOf, messageOf, TenantdError } from '../base/errors.ts';
+
+export interface ResourceLimits {
+  memoryBytes: number;
+  /** In cores: 0.5 is half of one. */
+  cpu: number;
+  processes: number;
+}
+
+export interface ResourceUse {
+  memoryBytes: number;
+  cpuSeconds: number;
+}
+
+/**
+ * Control groups below one base group of this daemon: `<base>/<tenant>` has the plan's limits, `<base>/<tenant>/<member>`
+ * holds the processes of one sandbox. Names are checked here again; groups of others are never touched.
+ */
+export interface ControlGroups {
+  version: 1 | 2;
+  /** Makes the group, or sets the limits of the one there. */
+  setTenant(tenant: string, limits: ResourceLimits): void;
+  /** Makes the group of one sandbox; answers with the files a process writes its pid to in order to join. */
+  makeMember(tenant: string, member: string): string[];
+  useOf(tenant: string, member?: string): ResourceUse | undefined;
+  /** How often the kernel ended a process of the group for want of memory. */
+  outOfMemoryKills(tenant: string, member: string): number;
+  membersOf(tenant: string): string[];
+  tenants(): string[];
+  /** Waits, bounded, until the group is empty; its processes were killed before. */
+  removeMember(tenant: string, member: string): Promise<void>;
+  removeTenant(tenant: string): Promise<void>;
+  removeBase(): Promise<void>;
+}
+
+const namePattern = /^[a-z][a-z0-9.-]{0,63}$/;
+const cpuPeriodUs = 100_000;
+const v1Controllers = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
+const v2Controllers = ['memory', 'pids', 'cpu'] as const;
+
+/** Throws TENANTD_E_LAYER_MISSING when neither version offers memory, pids and cpu. `v2Base` is a delegated group's path. */
+export function openControlGroups(baseName: string, options: { root?: string; v2Base?: string } = {}): ControlGroups {
+  const root = options.root ?? '/sys/fs/cgroup';
+  const reasons: string[] = [];
+  for (const open of [() => openV2(options.v2Base ?? root, baseName), () => openV1(root, baseName)]) {
+    try {
+      return open();
+    } catch (error) {
+      reasons.push(messageOf(error));
+    }
+  }
+  const fix = 'boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or mount the memory, pids, cpu and cpuacct controllers';
+  throw new TenantdError('TENANTD_E_LAYER_MISSING', `no control groups: ${reasons.join('; ')}`, fix);
+}
+
+function openV2(parent: string, baseName: string): ControlGroups {
+  const offered = readFileSync(`${parent}/cgroup.controllers`, 'utf8').trim().split(/\s+/);
+  const missing = v2Controllers.filter((controller) => !offered.includes(controller));
+  if (missing.length > 0) throw new Error(`cgroup v2 at ${parent} lacks ${missing.join(', ')}`);
+  const enableAll = v2Controllers.map((controller) => `+${controller}`).join(' ');
+  writeFileSync(`${parent}/cgroup.subtree_control`, enableAll);
+  const base = `${parent}/${baseName}`;
+  makeGroup(base);
+  writeFileSync(`${base}/cgroup.subtree_control`, enableAll);
+  return createGroups(2, [base], {
+    limit(tenantDirs, { memoryBytes, cpu, processes }) {
+      for (const dir of tenantDirs) {
+        writeFileSync(`${dir}/cgroup.subtree_control`, enableAll);
+        writeFileSync(`${dir}/memory.max`, String(memoryBytes));
+        writeOptional(`${dir}/memory.swap.max`, '0');
+        writeFileSync(`${dir}/pids.max`, String(processes));
+        writeFileSync(`${dir}/cpu.max`, `${Math.round(cpu * cpuPeriodUs)} ${cpuPeriodUs}`);
+      }
+    },
+    // All of a sandbox ends together: a half-killed app is worse than a dead one.
+    prepareMember: (dirs) => dirs.forEach((dir) => writeFileSync(`${dir}/memory.oom.group`, '1')),
+    memoryBytes: ([dir]) => readNumber(`${dir}/memory.current`),
+    cpuSeconds: ([dir]) => readKeyed(`${dir}/cpu.stat`, 'usage_usec') / 1e6,
+    outOfMemoryKills: ([dir]) => readKeyed(`${dir}/memory.events`, 'oom_kill'),
+  });
+}
+
+function openV1(root: string, baseName: string): ControlGroups {
+  const missing = v1Controllers.filter((controller) => !isGroup(`${root}/${controller}`));
+  if (missing.length > 0) throw new Error(`cgroup v1 at ${root} lacks ${missing.join(', ')}`);
+  const bases = v1Controllers.map((controller) => `${root}/${controller}/${baseName}`);
+  for (const base of bases) makeGroup(base);
+  return createGroups(1, bases, {
+    limit([memory, pids, cpu], limits) {
+      // Memory alone first: memory+swap may never be the smaller of the two (cgroup-v1/memory).
+      const bytes = String(limits.memoryBytes);
+      const files = [`${memory}/memory.limit_in_bytes`, `${memory}/memory.memsw.limit_in_bytes`];
+      if (readNumber(`${memory}/memory.limit_in_bytes`) < limits.memoryBytes) files.reverse();
+      for (const file of files) writeOptional(file, bytes);
+      writeFileSync(`${memory}/memory.limit_in_bytes`, bytes);
+      writeFileSync(`${pids}/pids.max`, String(limits.processes));
+      writeFileSync(`${cpu}/cpu.cfs_period_us`, String(cpuPeriodUs));
+      writeFileSync(`${cpu}/cpu.cfs_quota_us`, String(Math.round(limits.cpu * cpuPeriodUs)));
+    },
+    prepareMember: () => {},
+    memoryBytes: ([memory]) => readNumber(`${memory}/memory.usage_in_bytes`),
+    cpuSeconds: (dirs) => readNumber(`${dirs[3]}/cpuacct.usage`) / 1e9,
+    outOfMemoryKills: ([memory]) => readKeyed(`${memory}/memory.oom_control`, 'oom_kill'),
+  });
+}
+
+interface Hierarchy {
+  /** All take one directory a hierarchy, in the order of the bases. */
+  limit(tenantDirs: string[], limits: ResourceLimits): void;
+  prepareMember(dirs: string[]): void;
+  memoryBytes(dirs: string[]): number;
+  cpuSeconds(dirs: string[]): number;
+  outOfMemoryKills(dirs: string[]): number;
+}
+
+function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): ControlGroups {
+  const [firstBase = ''] = bases;
+  const dirsOf = (...names: string[]): string[] => {
+    for (const name of names) {
+      if (!namePattern.test(name) || name.includes('..'))
+        throw new TenantdError('TENANTD_E_INTERNAL', `not a group name: ${name}`, 'report this');
+    }
+    return bases.map((base) => [base, ...names].join('/'));
+  };
+  return {
+    version,
+    setTenant(tenant, limits) {
+      const dirs = dirsOf(tenant);
+      dirs.forEach(makeGroup);
+      hierarchy.limit(dirs, limits);
+    },
+    makeMember(tenant, member) {
+      const dirs = dirsOf(tenant, member);
+      dirs.forEach(makeGroup);
+      hierarchy.prepareMember(dirs);
+      return dirs.map((dir) => `${dir}/cgroup.procs`);
+    },
+    useOf(tenant, member) {
+      const dirs = member === undefined ? dirsOf(tenant) : dirsOf(tenant, member);
+      if (!isGroup(dirs[0])) return undefined;
+      return { memoryBytes: hierarchy.memoryBytes(dirs), cpuSeconds: hierarchy.cpuSeconds(dirs) };
+    },
+    outOfMemoryKills: (tenant, member) => hierarchy.outOfMemoryKills(dirsOf(tenant, member)),
+    membersOf: (tenant) => groupsIn(dirsOf(tenant)[0]),
+    tenants: () => groupsIn(firstBase),
+    removeMember: (tenant, member) => removeGroups(dirsOf(tenant, member)),
+    removeTenant: (tenant) => removeGroups(dirsOf(tenant)),
+    removeBase: () => removeGroups(bases),
+  };
+}
+
+function makeGroup(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** The kernel answers EBUSY until the last process is reaped. */
+async function removeGroups(paths: string[], triesLeft = 200): Promise<void> {
+  const busy = paths.filter((path) => !removeGroup(path));
+  if (busy.length === 0) return;
+  if (triesLeft === 0)
+    throw new TenantdError('TENANTD_E_INTERNAL', `still in use: ${busy.join(', ')}`, 'see which processes its cgroup.procs lists');
+  await delay(10);
+  await removeGroups(busy, triesLeft - 1);
+}
+
+function removeGroup(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return true;
+    if (errnoOf(error) === 'EBUSY') return false;
+    throw error;
+  }
+}
+
+function groupsIn(path: string | undefined): string[] {
+  try {
+    return readdirSync(path ?? '', { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function isGroup(path: string | undefined): boolean {
+  return readNumber(`${path}/cgroup.procs`, 0) >= 0;
+}
+
+/** Files that some kernels do not have (swap accounting). */
+function writeOptional(file: string, value: string): void {
+  try {
+    writeFileSync(file, value);
+  } catch {
+    // Without the file, or while the other limit is still lower: the limit written after it counts.
+  }
+}
+
+function readNumber(file: string, otherwise?: number): number {
+  try {
+    const text = readFileSync(file, 'utf8');
+    return otherwise ?? Number(text);
+  } catch {
+    return -1; // the group is gone, or was never there
+  }
+}
+
+function readKeyed(file: string, key: string): number {
+  try {
+    return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0; // the group is gone
+  }
+}

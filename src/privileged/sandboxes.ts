@@ -1,0 +1,174 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { TenantdError } from '../base/errors.ts';
+import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, signalProcess } from './processes.ts';
+import type { Programs } from './programs.ts';
+import { assertSandbox, bubblewrapArguments, dropPrivilegesArguments, type SandboxSpec } from './sandbox-arguments.ts';
+import { ensureEtcDirectory } from './sandbox-etc.ts';
+
+/** How a sandbox is started, beside what it is made of. */
+export interface LaunchOptions {
+  /** nsenter(1)'s network; a new empty one when absent. */
+  networkPath?: string;
+  /** Files to write the pid into. */
+  controlGroupFiles: readonly string[];
+  /** What the kernel's out-of-memory killer adds to the score (proc(5)); 0..1000: to go lower needs a right that containers lack. */
+  outOfMemoryScore: number;
+  /** Descriptors for the command: [stdout and stderr, 3, 4, ...]. */
+  output: number | 'pipe';
+  inherit: readonly number[];
+}
+
+/** What runs, and how to know it again after the daemon was restarted. */
+export interface SandboxProcesses {
+  /** bubblewrap outside: reports the exit code. */
+  monitor: ProcessIdentity;
+  /** bubblewrap as pid 1 inside: when it is killed, all inside is. */
+  reaper: ProcessIdentity;
+  pidNamespace: number;
+}
+
+export interface LaunchedSandbox extends SandboxProcesses {
+  /** Settles when the monitor ended, with what the command wrote if `output` was 'pipe'. */
+  monitorExited: Promise<void>;
+  stdout: NodeJS.ReadableStream | null;
+}
+
+export interface Launcher {
+  /** Rejects with TENANTD_E_SANDBOX, and what bubblewrap or setpriv said, when the sandbox can not be made. */
+  launch(spec: SandboxSpec, options: LaunchOptions): Promise<LaunchedSandbox>;
+  /** The exit code that bubblewrap reported, as 128 + signal for a killed command; undefined while it runs. */
+  exitCodeOf(id: string): number | undefined;
+  statusFile(id: string): string;
+  removeFiles(id: string): void;
+}
+
+// $1 is the out-of-memory score; then files to join until `--`; then the command.
+const joinScript = 'echo "$1" > /proc/self/oom_score_adj; shift; while [ "$1" != -- ]; do echo 0 > "$1"; shift; done; shift; exec "$@"';
+
+/** `directory` holds each sandbox's status and complaints; `etcDirectory` their /etc. Both are root's own. */
+export function createLauncher(options: { programs: Programs; bubblewrap: string; directory: string; etcDirectory: string }): Launcher {
+  const { programs, directory } = options;
+  const processLimits = processLimitArguments();
+  const statusFile = (id: string): string => `${directory}/${id}.status`;
+  const complaintFile = (id: string): string => `${directory}/${id}.stderr`;
+
+  function commandFor(spec: SandboxSpec, launch: LaunchOptions, argsFd: number, statusFd: number): string[] {
+    const network =
+      launch.networkPath === undefined ? [programs.unshare, '--net', '--'] : [programs.nsenter, `--net=${launch.networkPath}`, '--'];
+    return [
+      ...[programs.sh, '-ec', joinScript, 'join', String(launch.outOfMemoryScore), ...launch.controlGroupFiles, '--'],
+      ...[programs.prlimit, ...processLimits, '--'],
+      ...network,
+      ...[options.bubblewrap, '--json-status-fd', String(statusFd), '--args', String(argsFd), '--'],
+      ...dropPrivilegesArguments(spec),
+    ];
+  }
+
+  async function launch(spec: SandboxSpec, launch: LaunchOptions): Promise<LaunchedSandbox> {
+    assertSandbox(spec);
+    const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid: spec.uid, gid: spec.gid, home: spec.env['HOME'] ?? '/' });
+    const status = openSync(statusFile(spec.id), 'wx', 0o600);
+    const complaints = openSync(complaintFile(spec.id), 'w', 0o600);
+    const argsFd = 3 + launch.inherit.length;
+    const [program = '', ...args] = commandFor(spec, launch, argsFd, argsFd + 1);
+    const child = spawn(program, args, {
+      stdio: ['ignore', launch.output, complaints, ...launch.inherit, 'pipe', status],
+      env: {},
+      cwd: '/',
+      detached: true,
+    });
+    const monitorExited = new Promise<void>((resolve) => {
+      child.once('close', () => resolve());
+      child.once('error', () => resolve());
+    });
+    closeSync(status);
+    closeSync(complaints);
+    const argsPipe = child.stdio[argsFd];
+    // It may die before it has read them; then it says why in its complaints.
+    argsPipe?.on('error', () => {});
+    if (argsPipe && 'end' in argsPipe)
+      argsPipe.end(
+        bubblewrapArguments(spec, etc)
+          .map((argument) => `${argument}\0`)
+          .join(''),
+      );
+    const processes = await identify(spec.id, child.pid, monitorExited);
+    return { ...processes, monitorExited, stdout: child.stdout };
+  }
+
+  /** bubblewrap writes its first status line as soon as the namespaces are made. */
+  async function identify(id: string, monitorPid: number | undefined, monitorExited: Promise<void>): Promise<SandboxProcesses> {
+    const monitor = monitorPid === undefined ? undefined : identifyProcess(monitorPid);
+    let exited = false;
+    void monitorExited.then(() => (exited = true));
+    for (;;) {
+      const reaperPid = statusOf(id)['child-pid'];
+      const reaper = reaperPid === undefined ? undefined : identifyProcess(reaperPid);
+      const pidNamespace = reaper && namespaceInode(reaper.pid, 'pid');
+      if (monitor && reaper && pidNamespace) return { monitor, reaper, pidNamespace };
+      if (exited) throw sandboxError(id);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  function sandboxError(id: string): TenantdError {
+    const complaint = readFileSync(complaintFile(id), 'utf8').trim().slice(0, 1_000);
+    const code = statusOf(id)['exit-code'];
+    removeFiles(id);
+    const reason = complaint === '' ? `it ended at once${code === undefined ? '' : ` with code ${code}`}` : complaint;
+    return new TenantdError(
+      'TENANTD_E_SANDBOX',
+      `the sandbox could not be made: ${reason}`,
+      'see what this machine offers: namespaces, bubblewrap and control groups',
+    );
+  }
+
+  function statusOf(id: string): { 'child-pid'?: number; 'exit-code'?: number } {
+    return parseStatus(readFileSync(statusFile(id), 'utf8'));
+  }
+
+  function removeFiles(id: string): void {
+    for (const file of [statusFile(id), complaintFile(id)]) rmSync(file, { force: true });
+  }
+
+  return { launch, exitCodeOf: (id) => statusOf(id)['exit-code'], statusFile, removeFiles };
+}
+
+/** prlimit(1) options. Never above what this process has: raising takes a right that containers lack. */
+function processLimitArguments(): string[] {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const atMost = (name: string, wanted: number): number => {
+    const hard = new RegExp(`^${name} +\\S+ +(\\S+)`, 'm').exec(limits)?.[1];
+    return hard === undefined || hard === 'unlimited' ? wanted : Math.min(wanted, Number(hard));
+  };
+  const openFiles = atMost('Max open files', 65_536);
+  const lockedBytes = atMost('Max locked memory', 65_536);
+  return ['--core=0:0', '--msgqueue=0:0', `--memlock=${lockedBytes}:${lockedBytes}`, `--nofile=${Math.min(8_192, openFiles)}:${openFiles}`];
+}
+
+/** One JSON object a line; the last may be half written. Written by bubblewrap, into a file that only root can open. */
+function parseStatus(text: string): { 'child-pid'?: number; 'exit-code'?: number } {
+  const lines = text
+    .split('\n')
+    .slice(0, -1)
+    .filter((line) => line.startsWith('{'));
+  return Object.assign({}, ...lines.map((line) => JSON.parse(line) as object)) as { 'child-pid'?: number; 'exit-code'?: number };
+}
+
+/** The sandbox's command, as the first child of the reaper; undefined until it is started, and after it ended. */
+export function commandOf(sandbox: SandboxProcesses): ProcessIdentity | undefined {
+  const [pid] = childrenOf(sandbox.reaper.pid);
+  return pid === undefined ? undefined : identifyProcess(pid);
+}
+
+/** Still the sandbox that was recorded: same pid, start and pid namespace. */
+export function isSandboxAlive(sandbox: SandboxProcesses): boolean {
+  const now = identifyProcess(sandbox.reaper.pid);
+  return now?.startTicks === sandbox.reaper.startTicks && namespaceInode(now.pid, 'pid') === sandbox.pidNamespace;
+}
+
+/** Ends all inside at once. */
+export function killSandbox(sandbox: SandboxProcesses): void {
+  signalProcess(sandbox.reaper, 'SIGKILL');
+}
