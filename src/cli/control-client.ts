@@ -54,10 +54,7 @@ function unreachable({ isRoot }: Caller, configFile: string, path: string, cause
   const make = (message: string, fix: string) => new TenantdError('TENANTD_E_UNREACHABLE', message, fix, { cause });
   if ((errno === 'EACCES' || errno === 'EPERM') && !isRoot) return make("only root may use the daemon's socket", 'run it as root (sudo)');
   if (errno === 'ENOENT' || errno === 'ECONNREFUSED') {
-    return make(
-      `no daemon answers at ${path}`,
-      `start the daemon, or name the configuration it runs with by --config (now ${configFile})`,
-    );
+    return make(`no daemon answers at ${path}`, `start the daemon, or name the configuration it runs with by --config (now ${configFile})`);
   }
   return make(`the daemon can not be reached at ${path}: ${messageOf(cause)}`, 'look whether the daemon runs, and into its log');
 }

@@ -17,6 +17,7 @@ export function registerStatus(program: Command, surroundings: Surroundings): vo
       const params = tenant === undefined ? {} : { tenant: parseTenantName(tenant) };
       const status = (await callDaemon(surroundings, config, 'status', params)) as Status;
       if (json) writeJson(terminal, status);
-      else terminal.writeOut(renderStatus(status, { width: terminal.width, paint: terminal.paint, nowMs: now(), full: tenant !== undefined }));
+      else
+        terminal.writeOut(renderStatus(status, { width: terminal.width, paint: terminal.paint, nowMs: now(), full: tenant !== undefined }));
     });
 }

@@ -7,8 +7,8 @@ export interface Terminal {
   /** Columns that readable text should fit into. */
   width: number;
   paint: Paint;
-  writeOut(text: string): void;
-  writeErr(text: string): void;
+  writeOut: (text: string) => void;
+  writeErr: (text: string) => void;
   /** From now on Ctrl-C calls back instead of ending the process. */
   onInterrupt(callback: () => void): void;
 }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { errnoOf, TenantdError } from '../base/errors.ts';
 
@@ -21,6 +21,12 @@ export function ensureDirectory(path: string, ownership: Ownership): void {
     const present = statSync(path);
     if (present.uid === ownership.uid && present.gid === ownership.gid && (present.mode & 0o7777) === ownership.mode) return;
   }
+  setOwner(path, ownership);
+}
+
+/** Of a name in a directory that only root can write. */
+export function setOwner(path: string, ownership: Ownership): void {
+  assertPlainPath(path);
   chownSync(path, ownership.uid, ownership.gid);
   chmodSync(path, ownership.mode);
 }
@@ -45,14 +51,6 @@ export function ensureDataDirectory(path: string, app: { uid: number; gid: numbe
 export function removeRootDirectory(path: string): void {
   assertPlainPath(path);
   rmSync(path, { recursive: true, force: true });
-}
-
-export function removeEmptyDirectory(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTEMPTY') throw error;
-  }
 }
 
 function isDirectory(path: string): boolean {

@@ -47,6 +47,15 @@ export function namespaceInode(pid: number, kind: 'pid' | 'net' | 'mnt'): number
   }
 }
 
+/** The path of the program that runs there. */
+export function programOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined; // gone
+  }
+}
+
 /** The fields after the command's name, which may itself hold spaces and brackets. */
 function readStat(pid: number): string[] | undefined {
   try {

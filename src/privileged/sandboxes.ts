@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { TenantdError } from '../base/errors.ts';
-import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, signalProcess } from './processes.ts';
+import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, programOf, signalProcess } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { assertSandbox, bubblewrapArguments, dropPrivilegesArguments, type SandboxSpec } from './sandbox-arguments.ts';
 import { ensureEtcDirectory } from './sandbox-etc.ts';
@@ -14,8 +14,9 @@ export interface LaunchOptions {
   controlGroupFiles: readonly string[];
   /** What the kernel's out-of-memory killer adds to the score (proc(5)); 0..1000: to go lower needs a right that containers lack. */
   outOfMemoryScore: number;
-  /** Descriptors for the command: [stdout and stderr, 3, 4, ...]. */
-  output: number | 'pipe';
+  /** Where the command's stdout and stderr go. */
+  output: number | 'pipe' | 'ignore';
+  /** Its descriptors from 3 on. */
   inherit: readonly number[];
 }
 
@@ -39,8 +40,9 @@ export interface Launcher {
   launch(spec: SandboxSpec, options: LaunchOptions): Promise<LaunchedSandbox>;
   /** The exit code that bubblewrap reported, as 128 + signal for a killed command; undefined while it runs. */
   exitCodeOf(id: string): number | undefined;
-  statusFile(id: string): string;
   removeFiles(id: string): void;
+  /** Ends a sandbox of which only the status file is left: the daemon died while it made it. */
+  killUnrecorded(id: string): void;
 }
 
 // $1 is the out-of-memory score; then files to join until `--`; then the command.
@@ -132,7 +134,14 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
     for (const file of [statusFile(id), complaintFile(id)]) rmSync(file, { force: true });
   }
 
-  return { launch, exitCodeOf: (id) => statusOf(id)['exit-code'], statusFile, removeFiles };
+  function killUnrecorded(id: string): void {
+    const pid = statusOf(id)['child-pid'];
+    const reaper = pid === undefined ? undefined : identifyProcess(pid);
+    // The pid may be somebody else's by now: only bubblewrap's own copy runs under that path.
+    if (reaper && programOf(reaper.pid) === options.bubblewrap) signalProcess(reaper, 'SIGKILL');
+  }
+
+  return { launch, exitCodeOf: (id) => statusOf(id)['exit-code'], removeFiles, killUnrecorded };
 }
 
 /** prlimit(1) options. Never above what this process has: raising takes a right that containers lack. */

@@ -9,6 +9,7 @@ import { createLineSplitter } from './lines.ts';
  * Invariants:
  * - A frame over `maxFrameBytes`, or one that is not JSON-RPC, closes the channel: the peer is broken or hostile.
  * - What waits to be written is bounded by `maxQueuedBytes`; a peer that does not read loses its channel.
+ * - What waits for a handler is bounded by `maxOpenRequests`.
  * - Every request ends: by its answer, its time limit, or the channel's end.
  *
  * Parameters and results arrive as `unknown`. The daemon checks them by schema. Its children take the daemon's word
@@ -29,6 +30,8 @@ export interface ChannelOptions {
   handlers: Readonly<Record<string, Handler>>;
   maxFrameBytes?: number;
   maxQueuedBytes?: number;
+  /** Requests of the peer that may wait for their answer at once; one more closes the channel. */
+  maxOpenRequests?: number;
   /** A notification's handler threw, or a frame closed the channel. */
   onFault?: (error: Error) => void;
 }
@@ -45,6 +48,8 @@ export function createChannel(options: ChannelOptions): Channel {
   const { stream, handlers } = options;
   const maxFrameBytes = options.maxFrameBytes ?? 1 << 20;
   const maxQueuedBytes = options.maxQueuedBytes ?? 16 << 20;
+  const maxOpenRequests = options.maxOpenRequests ?? 10_000;
+  let openRequests = 0;
   const pending = new Map<number, Pending>();
   let nextId = 1;
   let open = true;
@@ -86,6 +91,7 @@ export function createChannel(options: ChannelOptions): Channel {
   }
 
   async function answer(id: number, method: string, params: unknown): Promise<void> {
+    if (++openRequests > maxOpenRequests) return fail(new Error(`more than ${maxOpenRequests} requests are open`));
     const handler = handlerOf(method);
     try {
       if (!handler)
@@ -94,6 +100,8 @@ export function createChannel(options: ChannelOptions): Channel {
       write({ jsonrpc: '2.0', id, result: result ?? null });
     } catch (error) {
       write({ jsonrpc: '2.0', id, error: toWire(error) });
+    } finally {
+      openRequests -= 1;
     }
   }
 

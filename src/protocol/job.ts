@@ -3,13 +3,16 @@
 /** Where a job finds things inside its sandbox. */
 export const jobPaths = { appsDir: '/apps', logsDir: '/var/log/tenantd' } as const;
 
+/** A job that would print more ends with an error instead. */
+export const maxJobOutputBytes = 1 << 20;
+
 export type JobRequest =
   /** Reads each app's manifest below `jobPaths.appsDir`. Output: ManifestJobResult. */
   | { job: 'manifest'; apps: string[] }
   /** The last `lines` lines of what the tenant's apps printed, when no host runs. Output: { lines: LogLine[] }. */
   | { job: 'logs'; app?: string; lines: number };
 
-/** By app name; checked by the daemon with the schema of config/. */
+/** By app name; the daemon takes it apart with `parseManifestAnswer` of config/. */
 export interface ManifestJobResult {
   apps: Record<string, { manifest?: unknown; problems: unknown[] }>;
 }

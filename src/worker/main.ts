@@ -1,1 +1,58 @@
-export {};
+import { mkdirSync } from 'node:fs';
+import { workerListenerFd, workerReportFd, type WorkerSettings } from '../protocol/worker.ts';
+import { finishRequests } from './finish-requests.ts';
+import { landFirstListen } from './land-listen.ts';
+import { createReporter } from './report.ts';
+import { runNodeApp } from './run-node.ts';
+
+const settings = JSON.parse(process.argv[2] ?? '') as WorkerSettings;
+const report = createReporter(workerReportFd);
+const port = Number(process.env['PORT'] ?? 0);
+
+makeHome(process.env['HOME']);
+if (settings.kind === 'node') await startNode(settings.entry);
+else await startCommand(settings.command);
+
+async function startNode(entry: string): Promise<void> {
+  const landing = landFirstListen({
+    fd: workerListenerFd,
+    defaultPort: port,
+    onListening: () => report({ event: 'listening' }),
+    onNote: (message) => report({ event: 'note', message }),
+  });
+  const pending = new Set<Promise<unknown>>();
+  onSigtermWithoutListener(async () => {
+    await finishRequests(landing.server());
+    await Promise.allSettled(pending);
+    process.exit();
+  });
+  await runNodeApp(entry, landing, pending);
+}
+
+/** Once the app listens for SIGTERM itself, it alone decides; the shim's listener is gone then, also for those who count. */
+function onSigtermWithoutListener(end: () => Promise<void>): void {
+  const onSigterm = (): void => void end();
+  process.on('SIGTERM', onSigterm);
+  process.on('newListener', (event, listener) => {
+    // Later, for the new one is not there yet, and Node stops to catch a signal that has no listener.
+    if (event === 'SIGTERM' && listener !== onSigterm) process.nextTick(() => process.off('SIGTERM', onSigterm));
+  });
+  process.on('removeListener', (event) => {
+    if (event === 'SIGTERM' && process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', onSigterm);
+  });
+}
+
+async function startCommand(command: readonly string[]): Promise<void> {
+  const { runCommand } = await import('./run-command.ts');
+  const app = runCommand({ command, fd: workerListenerFd, port, uid: process.getuid?.() ?? -1, report });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, app.signal);
+  process.exit(await app.exited);
+}
+
+function makeHome(home: string | undefined): void {
+  try {
+    if (home) mkdirSync(home, { recursive: true, mode: 0o700 });
+  } catch {
+    // A full or missing /data is for the app to meet when it writes there; most never do.
+  }
+}

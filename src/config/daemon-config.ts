@@ -1,0 +1,112 @@
+import type { Problem } from '../base/problem.ts';
+import { type DaemonFile, daemonSchema } from './daemon-schema.ts';
+import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
+import { listSome } from './quote.ts';
+import { readPlainFile } from './plain-file.ts';
+import { type Plan, starterPlan } from './plans.ts';
+import { checkSchema } from './schema-problems.ts';
+import { parseYaml, type ValuePath, type YamlSource } from './yaml-source.ts';
+
+export { type IsolationLayer, isolationLayers } from './daemon-schema.ts';
+export type { ListenAddress } from './addresses.ts';
+export type { Plan } from './plans.ts';
+
+/** tenantd.yaml with its defaults filled in; sizes in bytes. */
+export interface DaemonConfig extends Omit<DaemonFile, 'plans'> {
+  plans: ReadonlyMap<string, Plan>;
+}
+
+export interface DaemonConfigResult {
+  /** Absent when the file breaks a rule; what is only not carried out yet leaves it here. */
+  config?: DaemonConfig;
+  problems: Problem[];
+}
+
+const maxFileBytes = 1 << 20;
+
+export async function loadDaemonConfig(file: string): Promise<DaemonConfigResult> {
+  const { text, problem } = await readPlainFile(file, { maxBytes: maxFileBytes, followLink: true });
+  return problem ? { problems: [problem] } : parseDaemonConfig(text, file);
+}
+
+export function parseDaemonConfig(text: string, file: string): DaemonConfigResult {
+  const { source, problems: yamlProblems } = parseYaml(text, file);
+  if (!source) return { problems: yamlProblems };
+  const { value, problems } = checkSchema(daemonSchema, source);
+  if (!value) return { problems };
+  const config = resolve(value);
+  const broken = rules.flatMap((rule) => rule(config, source));
+  return broken.length > 0 ? { problems: broken } : { config, problems: findNotCarriedOut(source, notYet) };
+}
+
+function resolve({ plans, ...rest }: DaemonFile): DaemonConfig {
+  const given = Object.entries(plans ?? {});
+  return { ...rest, plans: new Map(given.length > 0 ? given : [['starter', starterPlan]]) };
+}
+
+type Rule = (config: DaemonConfig, source: YamlSource) => Problem[];
+
+/** Rules that compare several keys. */
+const rules: Rule[] = [hasDefaultPlan, hasRoomForUids, keepsFoldersApart, listensOnce];
+
+function hasDefaultPlan({ plans, defaultPlan }: DaemonConfig, source: YamlSource): Problem[] {
+  if (plans.has(defaultPlan)) return [];
+  const message = `\`defaultPlan\` is "${defaultPlan}", which \`plans\` does not define`;
+  const fix = `set \`defaultPlan\` to one of ${listSome([...plans.keys()])}`;
+  return [{ code: 'TENANTD_E_UNKNOWN_PLAN', message, fix, ...at(source, ['defaultPlan']) }];
+}
+
+/** 65534 is `nobody`, 65535 and 2^32 - 1 mean "no uid" (chown(2)). */
+function hasRoomForUids({ uids }: DaemonConfig, source: YamlSource): Problem[] {
+  const end = uids.first + uids.count;
+  if (end <= 65_534 || (uids.first > 65_535 && end < 2 ** 32 - 1)) return [];
+  const message = `\`uids\` covers ${uids.first} to ${end - 1}, which holds uids that are reserved`;
+  return [{ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'keep 65534, 65535 and 4294967295 out of it', ...at(source, ['uids']) }];
+}
+
+function keepsFoldersApart(config: DaemonConfig, source: YamlSource): Problem[] {
+  const own = (['stateDir', 'runDir', 'logDir'] as const).map((key) => ({ key, folder: config[key] }));
+  const inTenants = own.filter(({ folder }) => contains(config.tenantsDir, folder));
+  const same = own.filter(({ folder }, index) => own.slice(0, index).some((other) => other.folder === folder));
+  return [...new Set([...inTenants, ...same])].map(({ key }) => ({
+    code: 'TENANTD_E_BAD_PATH',
+    message: `\`${key}\` lies in \`tenantsDir\`, or is the folder of another key`,
+    fix: 'give it a folder of its own',
+    ...at(source, [key]),
+  }));
+}
+
+function contains(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+function listensOnce(config: DaemonConfig, source: YamlSource): Problem[] {
+  const places = [
+    ...config.http.listen.map((address, index) => ({ address, path: ['http', 'listen', index] })),
+    ...(config.https?.listen ?? []).map((address, index) => ({ address, path: ['https', 'listen', index] })),
+    ...(config.console ? [{ address: config.console.listen, path: ['console', 'listen'] }] : []),
+  ].map(({ address, path }) => ({ name: `${address.host} port ${address.port}`, path }));
+  return places
+    .filter(({ name }, index) => places.findIndex((other) => other.name === name) < index)
+    .map(({ name, path }) => ({
+      code: 'TENANTD_E_INVALID_VALUE',
+      message: `${name} is there twice`,
+      fix: 'listen on each address once',
+      ...at(source, path),
+    }));
+}
+
+/** What this version reads but does not carry out yet, where leaving it out silently would break a promise. */
+const notYet: readonly NotYet[] = [
+  { path: ['https'], message: '`https` is read but not carried out yet: there is plain http only' },
+  { path: ['acme'], message: '`acme` is read but not carried out yet: there are no certificates' },
+  { path: ['console'], message: '`console` is read but not carried out yet: there is no console' },
+  {
+    path: ['edge', 'trustedProxies'],
+    message: '`edge.trustedProxies` is read but not carried out yet: nobody is believed about the address of a client',
+  },
+];
+
+function at(source: YamlSource, path: ValuePath): { file: string; line: number; column: number } {
+  return { file: source.file, ...source.positionOf(path) };
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { parseIp, parseIpBlock, parseListenAddress, parseResolver } from './addresses.ts';
+import { absolutePath } from './path-values.ts';
+import { planSchema } from './plans.ts';
+import { line, planName, sizeBetween, textAs, wholeNumber } from './values.ts';
+
+/** DESIGN.md 5, one name a layer: what an operator may say this machine does without. */
+export const isolationLayers = ['user', 'root', 'processes', 'syscalls', 'network', 'resources', 'disk', 'secrets'] as const;
+export type IsolationLayer = (typeof isolationLayers)[number];
+
+const listenList = z
+  .array(textAs(parseListenAddress, 'address:port; IPv6 in brackets', '127.0.0.1:8080'))
+  .min(1)
+  .max(64)
+  .meta({ description: 'Where to listen' });
+
+const acme = z.strictObject({
+  directories: z.array(textAs(parseHttpsUrl, 'An ACME directory', 'https://acme.example/directory')).min(1).max(8),
+  email: line(254, "The account's contact").exactOptional(),
+  caFile: absolutePath('Whom to trust for the directory itself', '/etc/tenantd/acme-ca.pem').exactOptional(),
+  resolvers: z.array(textAs(parseResolver, 'A DNS resolver for checks', '127.0.0.1:8053')).max(8).default([]),
+  publicAddresses: z.array(textAs(parseIp, 'What a domain must point to', '203.0.113.7')).max(64).default([]),
+  dnsHook: z.array(line(1_024, 'A program and its arguments')).min(1).max(32).exactOptional(),
+});
+
+function parseHttpsUrl(text: string): { value: string } | { fault: { message: string; fix: string } } {
+  if (URL.canParse(text) && new URL(text).protocol === 'https:') return { value: text };
+  return { fault: { message: 'must be an https address', fix: 'write it like "https://acme.example/directory"' } };
+}
+
+/** tenantd.yaml (INTERFACE 3). */
+export const daemonSchema = z
+  .strictObject({
+    tenantsDir: absolutePath('One folder a tenant', '/srv/tenantd/tenants').prefault('/srv/tenantd/tenants'),
+    stateDir: absolutePath('What the daemon remembers', '/var/lib/tenantd').prefault('/var/lib/tenantd'),
+    runDir: absolutePath('Sockets and pipes; may be emptied at a boot', '/run/tenantd').prefault('/run/tenantd'),
+    logDir: absolutePath('What apps print, by tenant', '/var/log/tenantd').prefault('/var/log/tenantd'),
+    templatesDir: absolutePath('Templates of tenants', '/etc/tenantd/templates').prefault('/etc/tenantd/templates'),
+    userPrefix: z
+      .string()
+      .regex(/^[a-z][a-z0-9_-]{0,15}$/, 'must be 1 to 16 of a-z, 0-9, "-" and "_", a letter first')
+      .prefault('tnt-')
+      .meta({ description: "Begins the names of tenants' Unix users" }),
+    uids: z
+      .strictObject({
+        first: wholeNumber(1_000, 4_294_000_000, 'The first uid').prefault(200_000),
+        count: wholeNumber(2, 4_294_000_000, 'How many').prefault(65_536),
+      })
+      .prefault({})
+      .meta({ description: 'Uids for tenants and their apps; never used twice' }),
+    isolation: z
+      .strictObject({ without: z.array(z.enum(isolationLayers)).max(isolationLayers.length).default([]) })
+      .prefault({})
+      .meta({ description: 'Layers that this machine may lack: loud in status and verify' }),
+    logs: z
+      .strictObject({
+        maxBytes: sizeBetween('64K', '1T', 'Size of one log file').prefault('50M'),
+        keep: wholeNumber(1, 1_000, 'How many log files are kept').prefault(5),
+      })
+      .prefault({})
+      .meta({ description: 'Logs of one app' }),
+    http: z.strictObject({ listen: listenList.prefault(['[::]:80']) }).prefault({}),
+    https: z.strictObject({ listen: listenList.prefault(['[::]:443']) }).exactOptional(),
+    edge: z
+      .strictObject({
+        processes: wholeNumber(1, 256, 'How many edges share the load').prefault(1),
+        trustedProxies: z.array(textAs(parseIpBlock, "Whose word on a client's address counts", '10.0.0.0/8')).max(1_024).default([]),
+      })
+      .prefault({}),
+    acme: acme.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),
+    plans: z.record(planName, planSchema).exactOptional(),
+    defaultPlan: planName.prefault('starter'),
+    console: z.strictObject({ listen: textAs(parseListenAddress, 'address:port', '127.0.0.1:9700') }).exactOptional(),
+  })
+  .meta({ title: 'tenantd.yaml', description: 'The configuration of tenantd' });
+
+export type DaemonFile = z.infer<typeof daemonSchema>;

@@ -1,0 +1,31 @@
+import type { Problem } from '../base/problem.ts';
+import type { ValuePath, YamlSource } from './yaml-source.ts';
+
+/** A setting that this version reads but does not carry out: said aloud where dropping it silently would break a promise. */
+export interface NotYet {
+  path: ValuePath;
+  /** Only this value is meant; default: any. */
+  value?: unknown;
+  /** A whole sentence: what is the case instead. */
+  message: string;
+}
+
+export function findNotCarriedOut(source: YamlSource, settings: readonly NotYet[]): Problem[] {
+  return settings
+    .filter(({ path, value }) => isGiven(source.value, path, value))
+    .map(({ path, message }) => ({
+      code: 'TENANTD_E_NOT_SUPPORTED',
+      message,
+      fix: 'remove it until a version that carries it out',
+      file: source.file,
+      ...source.positionOfKey(path),
+    }));
+}
+
+/** An empty list sets nothing. */
+function isGiven(value: unknown, path: ValuePath, meant: unknown): boolean {
+  const [step, ...rest] = path;
+  if (step === undefined) return meant === undefined ? !(Array.isArray(value) && value.length === 0) : value === meant;
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return false;
+  return isGiven((value as Record<string | number, unknown>)[step], rest, meant);
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { parseEgressTarget } from './addresses.ts';
+import { parseDomainName } from './domain-name.ts';
+import { absolutePath, insidePath } from './path-values.ts';
+import { limitsSchema } from './plans.ts';
+import { durationBetween, line, planName, textAs, wholeNumber, type Parsed } from './values.ts';
+
+/** Lower case, punycode; `*.` in front for all names below it. */
+export interface TenantDomain {
+  name: string;
+  /** Requests are sent on to this domain of the same tenant. */
+  redirectTo?: string;
+}
+
+const maxDomains = 1_000;
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a name of a-z, 0-9 and "-" that begins with a letter');
+const domain = textAs(parseDomainName, 'A host name; "*." in front takes all names below it', 'acme.example');
+
+function parseRedirectTarget(text: string): Parsed<string> {
+  const parsed = parseDomainName(text);
+  if (!('value' in parsed && parsed.value.startsWith('*.'))) return parsed;
+  return { fault: { message: 'must be one domain, no wildcard', fix: 'name the domain to go to', code: 'TENANTD_E_REDIRECT_TARGET' } };
+}
+
+const domainEntry = z.union([
+  domain.transform((text): TenantDomain => ({ name: text })),
+  z.strictObject({
+    name: domain,
+    redirectTo: textAs(parseRedirectTarget, 'A domain of the same tenant', 'acme.example').exactOptional(),
+  }),
+]);
+
+const grant = z.strictObject({
+  to: name.meta({ description: 'The other tenant' }),
+  app: name.exactOptional().meta({ description: 'An app that it may call' }),
+  path: absolutePath('A folder that it may use', '/data/shared').exactOptional(),
+  access: z.enum(['http', 'read', 'write']),
+});
+
+const idleTime = z.union([z.literal('never'), durationBetween('1s', '24d', 'How long without a request before an app sleeps')]);
+const pem = (description: string): z.ZodType<string, string> => insidePath(description, 'certificate.pem');
+
+/** tenant.yaml (INTERFACE 3). */
+export const tenantSchema = z
+  .strictObject({
+    domains: z.array(domainEntry).min(1).max(maxDomains).meta({ description: "The tenant's domains" }),
+    plan: planName.exactOptional().meta({ description: 'A plan of tenantd.yaml; default: its defaultPlan' }),
+    limits: limitsSchema.prefault({}),
+    network: z
+      .strictObject({
+        egress: z
+          .union([z.literal('any'), z.array(textAs(parseEgressTarget, 'host:port or block:port', 'api.stripe.com:443')).max(1_000)])
+          .default([]),
+      })
+      .prefault({})
+      .meta({ description: 'What apps may reach; default: nothing' }),
+    grants: z.array(grant).max(1_000).default([]).meta({ description: 'What other tenants may use; default: nothing' }),
+    tls: z
+      .strictObject({
+        redirect: z.boolean().default(true).meta({ description: 'http goes to https where there is a certificate' }),
+        hsts: wholeNumber(0, 63_072_000, 'Seconds; 0 sends no header').default(0),
+        certificate: pem('A certificate of your own, in this folder').exactOptional(),
+        key: pem('Its key').exactOptional(),
+      })
+      .prefault({}),
+    branding: z
+      .strictObject({
+        name: line(80, 'Shown on error pages').exactOptional(),
+        errorPages: insidePath('A folder with pages of your own', 'pages').exactOptional(),
+      })
+      .prefault({}),
+    idle: idleTime.prefault('10m').meta({ description: 'How long without a request before an app sleeps; or never' }),
+  })
+  .meta({ title: 'tenant.yaml', description: 'One tenant of tenantd' });
+
+export type TenantFile = z.infer<typeof tenantSchema>;

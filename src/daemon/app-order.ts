@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import type { AppName } from '../base/ids.ts';
+import type { AppManifest } from '../config/manifest.ts';
+import type { Plan } from '../config/plans.ts';
+import type { AppSpec } from '../protocol/host.ts';
+import type { WorkerSettings } from '../protocol/worker.ts';
+
+/** An app as the daemon will run it: its manifest, clamped to its tenant's plan. */
+export interface AppOrder {
+  manifest: AppManifest;
+  workers: number;
+  heapMegabytes: number;
+  tmpBytes: number;
+}
+
+/** V8's old space beside everything else in a worker: buffers, code, the young generation. */
+const heapShare = 0.75;
+const leastHeapMegabytes = 32;
+const tmpShare = 0.25;
+const mebibyte = 1 << 20;
+const mostWorkers = 16;
+
+export function clampToPlan(manifest: AppManifest, plan: Plan): AppOrder {
+  const heap = Math.floor((plan.memoryBytes / mebibyte) * heapShare);
+  return {
+    manifest,
+    workers: Math.min(Math.max(1, manifest.workers.min), mostWorkers, Math.max(1, Math.floor(plan.processes / 8))),
+    heapMegabytes: Math.max(leastHeapMegabytes, heap),
+    tmpBytes: Math.max(mebibyte, Math.floor(plan.memoryBytes * tmpShare)),
+  };
+}
+
+/** Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name. */
+export function generationKeyOf(order: AppOrder, folderId: string): string {
+  const { kind, entry, command, root, env, health } = order.manifest;
+  const { heapMegabytes, tmpBytes } = order;
+  return createHash('sha256')
+    .update(JSON.stringify([folderId, kind, entry, command, root, env, health, heapMegabytes, tmpBytes]))
+    .digest('hex');
+}
+
+export function toAppSpec(app: AppName, order: AppOrder, current: { generation: number; stopped: boolean }): AppSpec {
+  const { kind, health, root, startTimeoutMs } = order.manifest;
+  return {
+    app,
+    kind,
+    desired: current.stopped ? 'stopped' : 'running',
+    generation: current.generation,
+    workers: order.workers,
+    startTimeoutMs,
+    ...(health && { health }),
+    ...(kind === 'static' && { staticRoot: root ?? '.' }),
+  };
+}
+
+/** Undefined for a static app: it has no workers. */
+export function toWorkerSettings({ manifest }: AppOrder): WorkerSettings | undefined {
+  if (manifest.kind === 'node' && manifest.entry !== undefined) return { kind: 'node', entry: manifest.entry };
+  if (manifest.kind === 'command' && manifest.command !== undefined) return { kind: 'command', command: [...manifest.command] };
+  return undefined;
+}

@@ -1,0 +1,26 @@
+import type { AppName, TenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
+import type { TenantConfig } from '../config/tenant-config.ts';
+
+/** A directory in a tenant's `apps/`. */
+export interface AppFolder {
+  app: AppName;
+  /** `device:inode`: another directory of the same name is another app to run. */
+  folderId: string;
+}
+
+/** One tenant as its operator's files want it: the last good version of them. */
+export interface DesiredTenant {
+  tenant: TenantName;
+  config: TenantConfig;
+  /** Those of its domains that no other tenant had first. */
+  domains: TenantConfig['domains'];
+  apps: readonly AppFolder[];
+  /** `device:inode` of `apps/`, or '' when there is none. */
+  appsDirId: string;
+  appsDir: string;
+  /** Who has the tenant's domains, and the names below its wildcards. */
+  owners: ReadonlyMap<string, TenantName>;
+  /** Of its files. */
+  problems: readonly Problem[];
+}

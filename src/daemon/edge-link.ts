@@ -1,0 +1,167 @@
+import { rmSync } from 'node:fs';
+import net from 'node:net';
+import { z } from 'zod';
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import { messageOf } from '../base/errors.ts';
+import type { TenantName } from '../base/ids.ts';
+import { childrenOf } from '../privileged/processes.ts';
+import { bindTcpSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
+import { type Channel, createChannel } from '../protocol/channel.ts';
+import { type AppRoute, type EdgeSettings, edgeEvents, type TenantRoutes } from '../protocol/edge.ts';
+import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
+import type { Sandbox } from './sandbox-registry.ts';
+
+export const edgeRole = { role: 'edge' } as const;
+
+/**
+ * The edge master as the daemon sees it: its sandbox, its connection, and the routes it is to have.
+ *
+ * Invariants:
+ * - `routes` is the whole truth; the master gets all of it at every connection and each change after.
+ * - The listening sockets are bound once and kept, so that a new master accepts what waits at a dead one's.
+ */
+export interface EdgeLink {
+  start(adopted: Sandbox | undefined): Promise<void>;
+  setTenant(routes: TenantRoutes): void;
+  setApp(tenant: TenantName, route: AppRoute): void;
+  removeTenant(tenant: TenantName): void;
+  /** True when nothing is open at the upstream any more (also when there is no edge). */
+  drainUpstream(id: string, timeoutMs: number): Promise<boolean>;
+  edgePids(): number[];
+  stop(graceMs: number): Promise<void>;
+}
+
+const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 };
+
+export function createEdgeLink(
+  machine: Machine,
+  options: { listen: readonly { host: string; port: number }[]; processes: number },
+): EdgeLink {
+  const { paths, log, edgeUser } = machine;
+  const routes = new Map<TenantName, TenantRoutes>();
+  let listeners: InheritableSocket[] = [];
+  let sandbox: Sandbox | undefined;
+  let channel: Channel | undefined;
+  let failures = 0;
+  let incarnation = 0;
+  let stopping = false;
+  let closeServer = async (): Promise<void> => {};
+
+  function accept(socket: net.Socket): void {
+    // Only the master can open the directory; a second connection is its own new one after the first broke.
+    channel?.close();
+    const accepted = createChannel({
+      stream: socket,
+      maxQueuedBytes: 64 << 20,
+      handlers: {
+        hello: (params) => edgeEvents.hello.parse(params),
+        log: (params) => {
+          const { level, message } = edgeEvents.log.parse(params);
+          log[level]({ from: 'edge' }, message);
+        },
+      },
+      onFault: (error) => log.warn({ error: error.message }, 'the edge said something unreadable'),
+    });
+    channel = accepted;
+    void accepted.closed.then(() => channel === accepted && (channel = undefined));
+    accepted.notify('snapshot-begin', {});
+    for (const tenant of routes.values()) accepted.notify('set-tenant', tenant);
+    accepted.notify('snapshot-end', {});
+  }
+
+  async function launch(): Promise<void> {
+    if (listeners.length === 0) listeners = options.listen.map(bindTcpSocket);
+    const settings: EdgeSettings = { httpListeners: listeners.length, processes: options.processes };
+    sandbox = await machine.registry.start(
+      {
+        id: `edge.${Date.now().toString(36)}.${incarnation++}`,
+        uid: edgeUser.uid,
+        gid: edgeUser.gid,
+        hostname: 'edge',
+        env: { ...baseEnvironment, HOME: '/tmp' },
+        binds: [
+          ...programBinds(machine),
+          { source: paths.edgeDir, target: '/run/tenantd/edge', access: 'read' },
+          { source: paths.socketsDir, target: '/run/tenantd/sockets', access: 'read' },
+        ],
+        tmpBytes: 16 << 20,
+        workingDirectory: '/',
+        command: programCommand('edge', settings),
+      },
+      // A network of its own with nothing in it: the listening sockets are the machine's, whoever accepts from them.
+      { output: 'ignore', outOfMemoryScore: 0, inherit: listeners.map(({ fd }) => fd) },
+      edgeRole,
+    );
+    watch(sandbox);
+  }
+
+  function watch(watched: Sandbox): void {
+    void watched.exited.then(({ exitCode }) => {
+      if (stopping) return;
+      failures = Date.now() - watched.startedAtMs >= restartPolicy.healthyMs ? 1 : failures + 1;
+      const delayMs = failures === 1 ? 0 : backoffDelayMs(restartPolicy, failures - 1);
+      log.error({ exitCode, restartInMs: delayMs }, 'the edge master ended');
+      setTimeout(() => void relaunch(), delayMs);
+    });
+  }
+
+  async function relaunch(): Promise<void> {
+    if (stopping) return;
+    try {
+      await launch();
+    } catch (error) {
+      log.error({ error: messageOf(error) }, 'the edge master could not be started again');
+      failures += 1;
+      setTimeout(() => void relaunch(), backoffDelayMs(restartPolicy, failures));
+    }
+  }
+
+  return {
+    async start(adopted) {
+      const server = net.createServer(accept);
+      closeServer = await listenUnixSocket(server, paths.edgeSocket, { uid: 0, gid: edgeUser.gid, mode: 0o660 });
+      sandbox = adopted;
+      if (adopted) watch(adopted);
+      else await launch();
+    },
+    setTenant(tenantRoutes) {
+      routes.set(tenantRoutes.tenant, tenantRoutes);
+      channel?.notify('set-tenant', tenantRoutes);
+    },
+    setApp(tenant, route) {
+      const known = routes.get(tenant);
+      if (!known) return;
+      routes.set(tenant, { ...known, apps: [...known.apps.filter(({ app }) => app !== route.app), route] });
+      channel?.notify('set-app', { tenant, ...route });
+    },
+    removeTenant(tenant) {
+      if (routes.delete(tenant)) channel?.notify('remove-tenant', { tenant });
+    },
+    async drainUpstream(id, timeoutMs) {
+      if (!channel) return true;
+      try {
+        const answer = await channel.request('drain-upstream', { id, timeoutMs }, timeoutMs + 2_000);
+        return z.object({ drained: z.boolean() }).parse(answer).drained;
+      } catch (error) {
+        log.warn({ upstream: id, error: messageOf(error) }, 'the edge did not tell when an upstream was drained');
+        return false;
+      }
+    },
+    edgePids() {
+      const master = sandbox?.commandPid() ?? 0;
+      return master === 0 ? [] : childrenOf(master);
+    },
+    async stop(graceMs) {
+      stopping = true;
+      try {
+        await channel?.request('shutdown', { timeoutMs: graceMs }, graceMs + 2_000);
+      } catch (error) {
+        log.warn({ error: messageOf(error) }, 'the edge did not shut down when asked to');
+      }
+      await sandbox?.stop(2_000);
+      await closeServer();
+      for (const listener of listeners) listener.close();
+      rmSync(paths.edgeSocket, { force: true });
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import type { TenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
+import type { DaemonConfig } from '../config/daemon-config.ts';
+import { wildcardsOver } from '../config/domain-name.ts';
+import { claimDomains } from '../config/domains.ts';
+import type { ScanResult, TenantScan } from '../config/scan.ts';
+import { parseTenantConfig, type TenantConfig, type TenantConfigResult } from '../config/tenant-config.ts';
+import type { DesiredTenant } from './desired.ts';
+import type { Paths } from './paths.ts';
+import type { Store } from './store.ts';
+import { directoryId } from './tenant-resources.ts';
+
+/**
+ * All tenants as their operator's files want them.
+ *
+ * Invariants:
+ * - A tenant whose folder is there keeps its last good tenant.yaml (also over a restart) until a better one is read.
+ * - A scan that could not tell what is there changes nothing.
+ * - Domains are shared out over all tenants at once, the first claim first.
+ */
+export interface Fleet {
+  /** What a scan of everything found; answers with the tenants that are now wanted differently. */
+  applyScan(scan: ScanResult): TenantName[];
+  /** One tenant anew; undefined: its folder is gone. */
+  applyTenant(name: TenantName, scan: TenantScan | undefined): TenantName[];
+  /** Other plans: every tenant's limits are worked out again. */
+  setPlans(config: Pick<DaemonConfig, 'plans' | 'defaultPlan'>): TenantName[];
+  desired(name: TenantName): DesiredTenant | undefined;
+  names(): TenantName[];
+  /** Tenants without a single good version of their file: nothing of them runs. */
+  broken(): { name: TenantName; problems: readonly Problem[] }[];
+  /** Of tenantsDir as a whole. */
+  problems(): readonly Problem[];
+}
+
+/** What was read of one tenant last, good or not. */
+interface Known {
+  scan: TenantScan;
+  config: TenantConfig | undefined;
+  positions: TenantConfigResult['positions'];
+  problems: readonly Problem[];
+}
+
+export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig, 'plans' | 'defaultPlan'>): Fleet {
+  const known = new Map<TenantName, Known>();
+  let desired = new Map<TenantName, DesiredTenant>();
+  let keys = new Map<TenantName, string>();
+  let ofDirectory: readonly Problem[] = [];
+
+  function read(scan: TenantScan): Known {
+    const context = { tenant: scan.name, plans: plans.plans, defaultPlan: plans.defaultPlan };
+    const fresh = scan.text === undefined ? undefined : parseTenantConfig(scan.text, scan.file, context);
+    if (scan.text !== undefined && fresh?.config) {
+      if (store.configTextOf(scan.name) !== scan.text) store.setConfigText(scan.name, scan.text);
+      return { scan, config: fresh.config, positions: fresh.positions, problems: [...scan.problems, ...fresh.problems] };
+    }
+    const lastGood = store.configTextOf(scan.name);
+    const kept = lastGood === undefined ? undefined : parseTenantConfig(lastGood, scan.file, context);
+    const problems = [...scan.problems, ...(fresh?.problems ?? [])];
+    return { scan, config: kept?.config, positions: new Map(), problems };
+  }
+
+  /** Shares out the domains and tells who is wanted differently than before. */
+  function settle(): TenantName[] {
+    const claims = [...known.values()].flatMap(({ scan, config, positions }) =>
+      config ? [{ tenant: scan.name, domains: config.domains, file: scan.file, positions }] : [],
+    );
+    const unreadable = new Set([...known.values()].flatMap(({ scan, config }) => (config ? [] : [scan.name])));
+    const before = store.domainOwners();
+    const { accepted, problems, owners } = claimDomains(claims, before, unreadable);
+    if (!isSameMap(before, owners)) store.replaceDomainOwners(owners);
+    const next = new Map(
+      [...known].flatMap(([name, { scan, config, problems: own }]): [TenantName, DesiredTenant][] => {
+        if (!config) return [];
+        const ofTenant = [...own, ...problems.filter(({ tenant }) => tenant === name)];
+        const domains = accepted.get(name) ?? [];
+        return [[name, describe(scan, { config, domains, owners: ownersNear(domains, owners), problems: ofTenant })]];
+      }),
+    );
+    return replace(next);
+  }
+
+  function describe(scan: TenantScan, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'problems'>): DesiredTenant {
+    const before = desired.get(scan.name);
+    const names = scan.apps ?? before?.apps.map(({ app }) => app) ?? [];
+    const appsDir = paths.appsDirOf(scan.name);
+    const apps = names.map((app) => ({ app, folderId: directoryId(paths.appDirOf(scan.name, app)) }));
+    return { tenant: scan.name, apps: apps.filter(({ folderId }) => folderId !== ''), appsDir, appsDirId: directoryId(appsDir), ...rest };
+  }
+
+  function replace(next: Map<TenantName, DesiredTenant>): TenantName[] {
+    const nextKeys = new Map([...next].map(([name, tenant]) => [name, JSON.stringify({ ...tenant, owners: [...tenant.owners] })]));
+    const changed = [...new Set([...keys.keys(), ...nextKeys.keys()])].filter((name) => keys.get(name) !== nextKeys.get(name));
+    desired = next;
+    keys = nextKeys;
+    return changed;
+  }
+
+  return {
+    applyScan({ ok, tenants, problems }) {
+      ofDirectory = problems;
+      if (!ok) return [];
+      known.clear();
+      for (const scan of tenants) known.set(scan.name, read(scan));
+      return settle();
+    },
+    applyTenant(name, scan) {
+      if (scan) known.set(name, read(scan));
+      else known.delete(name);
+      return settle();
+    },
+    setPlans(next) {
+      plans = next;
+      for (const [name, { scan }] of known) known.set(name, read(scan));
+      return settle();
+    },
+    desired: (name) => desired.get(name),
+    names: () => [...desired.keys()].sort(),
+    broken: () => [...known].flatMap(([name, { config, problems }]) => (config ? [] : [{ name, problems }])),
+    problems: () => ofDirectory,
+  };
+}
+
+/** Of all owners those that matter to one tenant's routes: its own names', and those below its wildcards. */
+function ownersNear(domains: DesiredTenant['domains'], owners: ReadonlyMap<string, TenantName>): ReadonlyMap<string, TenantName> {
+  const own = new Set(domains.map(({ name }) => name));
+  const hasWildcard = [...own].some((name) => name.startsWith('*.'));
+  if (!hasWildcard) return new Map([...own].flatMap((name) => toEntry(name, owners)));
+  return new Map([...owners].filter(([name]) => own.has(name) || wildcardsOver(name).some((wildcard) => own.has(wildcard))));
+}
+
+function toEntry(name: string, owners: ReadonlyMap<string, TenantName>): [string, TenantName][] {
+  const owner = owners.get(name);
+  return owner === undefined ? [] : [[name, owner]];
+}
+
+function isSameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
+}

@@ -1,0 +1,69 @@
+import { TenantdError } from '../base/errors.ts';
+import type { AppName, TenantName } from '../base/ids.ts';
+import { type AppAnswer, parseManifestAnswer } from '../config/manifest-answer.ts';
+import { jobPaths, type JobRequest } from '../protocol/job.ts';
+import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
+
+export const jobRole = { role: 'job' } as const;
+
+const jobTimeLimitMs = 20_000;
+const jobOutputLimitBytes = 2 << 20;
+const jobTmpBytes = 4 << 20;
+
+/** Who a job works for. */
+export interface JobOwner {
+  tenant: TenantName;
+  user: { uid: number; gid: number };
+  appsDir: string;
+  logsDir: string;
+}
+
+/** Runs one job in a sandbox of the tenant, which can read its apps and its logs, and gives what it printed. */
+export async function runJob(machine: Machine, owner: JobOwner, request: JobRequest): Promise<unknown> {
+  const sandbox = await machine.registry.start(
+    {
+      id: `j.${owner.tenant}.${process.hrtime.bigint().toString(36)}`,
+      uid: owner.user.uid,
+      gid: owner.user.gid,
+      hostname: 'job',
+      env: { ...baseEnvironment, HOME: '/tmp' },
+      binds: [
+        ...programBinds(machine),
+        { source: owner.appsDir, target: jobPaths.appsDir, access: 'read' },
+        { source: owner.logsDir, target: jobPaths.logsDir, access: 'read' },
+      ],
+      tmpBytes: jobTmpBytes,
+      workingDirectory: '/',
+      command: programCommand('job', request, ['--max-old-space-size=64']),
+    },
+    {
+      outOfMemoryScore: 800,
+      output: 'pipe',
+      inherit: [],
+      group: { tenant: tenantGroup(owner.tenant), member: `j.${process.hrtime.bigint().toString(36)}` },
+    },
+    jobRole,
+  );
+  const timer = setTimeout(() => void sandbox.stop(0), jobTimeLimitMs);
+  const output = await readCapped(sandbox.stdout, jobOutputLimitBytes);
+  const { exitCode } = await sandbox.exited.finally(() => clearTimeout(timer));
+  if (exitCode !== 0)
+    throw new TenantdError(
+      'TENANTD_E_JOB_FAILED',
+      `the ${request.job} job ended with code ${exitCode}: ${output.slice(-500)}`,
+      'look at the files it reads',
+    );
+  return JSON.parse(output);
+}
+
+/** The manifests of a tenant's apps, read by a job and checked here. Every app asked for is in the answer. */
+export async function readManifests(machine: Machine, owner: JobOwner, apps: readonly AppName[]): Promise<Map<AppName, AppAnswer>> {
+  const answer = await runJob(machine, owner, { job: 'manifest', apps: [...apps] });
+  return parseManifestAnswer(answer, owner.tenant, apps, (app) => `${owner.appsDir}/${app}/app.yaml`);
+}
+
+async function readCapped(stream: NodeJS.ReadableStream | null, maxBytes: number): Promise<string> {
+  let output = '';
+  for await (const chunk of stream ?? []) if (output.length < maxBytes) output += String(chunk);
+  return output;
+}

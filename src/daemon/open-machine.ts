@@ -1,0 +1,80 @@
+import { mkdirSync } from 'node:fs';
+import type { Log } from '../base/log.ts';
+import type { DaemonConfig } from '../config/daemon-config.ts';
+import { openControlGroups } from '../privileged/cgroups.ts';
+import { ensureDirectory } from '../privileged/directories.ts';
+import { closeNetwork, createNetwork } from '../privileged/networks.ts';
+import { copyBubblewrap, findPrograms } from '../privileged/programs.ts';
+import { createLauncher, type Launcher } from '../privileged/sandboxes.ts';
+import { makeServiceUser } from '../privileged/users.ts';
+import { createHash } from 'node:crypto';
+import { type MissingLayer, probeLayer } from './layers.ts';
+import type { Machine } from './machine.ts';
+import type { Paths } from './paths.ts';
+import { createSandboxRegistry } from './sandbox-registry.ts';
+
+export interface OpenedMachine {
+  machine: Machine;
+  missingLayers: MissingLayer[];
+}
+
+export interface MachineOptions {
+  config: DaemonConfig;
+  paths: Paths;
+  nodeBinary: string;
+  libDir: string;
+  /** A delegated cgroup v2 group to work in, as systemd's unit names it. */
+  cgroupBase: string | undefined;
+  log: Log;
+}
+
+const edgeUserName = 'tenantd-edge';
+
+/** Finds out what this machine offers by trying it, and makes the directories that everything else lies in. */
+export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBase, log }: MachineOptions): Promise<OpenedMachine> {
+  const programs = findPrograms();
+  const edgeUser = await makeServiceUser(programs, edgeUserName);
+  makeDirectories(paths, edgeUser.gid);
+  const launcher = createLauncher({
+    programs,
+    bubblewrap: copyBubblewrap(programs, paths.programsDir),
+    directory: paths.sandboxesDir,
+    etcDirectory: paths.etcDir,
+  });
+  const missingLayers: MissingLayer[] = [];
+  const groups = await probeLayer('resources', missingLayers, () =>
+    openControlGroups(groupName(config.stateDir), cgroupBase === undefined ? {} : { v2Base: cgroupBase }),
+  );
+  await probeLayer('network', missingLayers, async () => closeNetwork(await createNetwork(programs)));
+  await probeLayer('root', missingLayers, () => probeSandbox(launcher, edgeUser));
+  const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log });
+  return { machine: { programs, paths, registry, groups, edgeUser, nodeBinary, libDir, log }, missingLayers };
+}
+
+function makeDirectories(paths: Paths, edgeGid: number): void {
+  const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
+  for (const parent of [paths.stateDir, paths.runDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
+  for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir]) ensureDirectory(open, ownRoot);
+  for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
+    ensureDirectory(closed, { ...ownRoot, mode: 0o700 });
+  for (const edges of [paths.edgeDir, paths.socketsDir]) ensureDirectory(edges, { uid: 0, gid: edgeGid, mode: 0o750 });
+}
+
+/** Two daemons over different states keep apart. */
+function groupName(stateDir: string): string {
+  return `tenantd-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
+}
+
+async function probeSandbox(launcher: Launcher, user: { uid: number; gid: number }): Promise<void> {
+  const id = 'probe';
+  launcher.removeFiles(id);
+  const spec = { id, ...user, hostname: 'probe', env: {}, binds: [], tmpBytes: 1 << 20, workingDirectory: '/', command: ['/bin/true'] };
+  const { monitorExited } = await launcher.launch(
+    { ...spec, uid: user.uid, gid: user.gid },
+    { controlGroupFiles: [], outOfMemoryScore: 0, output: 'ignore', inherit: [] },
+  );
+  await monitorExited;
+  const code = launcher.exitCodeOf(id);
+  launcher.removeFiles(id);
+  if (code !== 0) throw new Error(`/bin/true in a sandbox ended with code ${code ?? 'unknown'}`);
+}

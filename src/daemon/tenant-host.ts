@@ -1,0 +1,225 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import net from 'node:net';
+import { z } from 'zod';
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import { messageOf } from '../base/errors.ts';
+import type { TenantName } from '../base/ids.ts';
+import { bindUnixSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
+import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
+import { hostEvents, hostPaths } from '../protocol/host.ts';
+import { keepLastOutput } from './last-output.ts';
+import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
+import type { Sandbox } from './sandbox-registry.ts';
+
+export const hostRole = z.strictObject({
+  role: z.literal('host'),
+  tenant: z.string(),
+  /** Which directory was bound as /apps: `device:inode`. */
+  appsDirId: z.string(),
+  /** Its listening socket for static apps, below the tenant's sockets. */
+  staticSocket: z.string(),
+});
+
+export type HostState = 'absent' | 'waiting' | 'starting' | 'connected';
+
+/**
+ * One tenant's host process: its sandbox, its control socket and its connection.
+ *
+ * Invariants:
+ * - The control socket's directory is bound into this tenant's host alone: who connects is this tenant.
+ * - The socket for static apps is bound once and kept: while a host is being replaced, requests wait in its queue.
+ */
+export interface TenantHost {
+  state(): HostState;
+  /** When the next start is due, while `waiting`. */
+  retryAtMs(): number;
+  failures(): number;
+  pid(): number;
+  appsDirId(): string;
+  staticSocket(): string;
+  open(): Promise<void>;
+  start(order: HostOrder): Promise<void>;
+  adopt(sandbox: Sandbox): void;
+  request(method: string, params: unknown, timeoutMs?: number): Promise<unknown>;
+  notify(method: string, params: unknown): void;
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface HostOrder {
+  networkPath: string | undefined;
+  appsDir: string;
+  appsDirId: string;
+}
+
+export interface TenantHostOptions {
+  machine: Machine;
+  tenant: TenantName;
+  user: () => { uid: number; gid: number };
+  handlers: Readonly<Record<string, Handler>>;
+  /** It connected, ended, or may be tried again. */
+  onChange: () => void;
+}
+
+const restartPolicy: BackoffPolicy = { firstMs: 250, maxMs: 30_000, healthyMs: 30_000 };
+const hostTmpBytes = 8 << 20;
+/** The host buffers what its apps print and little else. */
+const hostHeapMegabytes = 48;
+
+export function createTenantHost({ machine, tenant, user, handlers, onChange }: TenantHostOptions): TenantHost {
+  const { paths, log } = machine;
+  let sandbox: Sandbox | undefined;
+  let channel: Channel | undefined;
+  let role: z.infer<typeof hostRole> | undefined;
+  let staticListener: { file: string; socket: InheritableSocket } | undefined;
+  let failures = 0;
+  let retryAtMs = 0;
+  let retryTimer: NodeJS.Timeout | undefined;
+  let stopping = false;
+  let closeServer = async (): Promise<void> => {};
+
+  function accept(socket: net.Socket): void {
+    channel?.close();
+    const accepted = createChannel({
+      stream: socket,
+      handlers: { ...handlers, hello: (params) => hostEvents.hello.parse(params), log: hearLog },
+      onFault: (error) => log.warn({ tenant, error: error.message }, 'the tenant host said something unreadable'),
+    });
+    channel = accepted;
+    void accepted.closed.then(() => {
+      if (channel !== accepted) return;
+      channel = undefined;
+      onChange();
+    });
+    onChange();
+  }
+
+  function hearLog(params: unknown): void {
+    const { level, message } = hostEvents.log.parse(params);
+    log[level]({ tenant, from: 'host' }, message);
+  }
+
+  function listenerForStatic(): { file: string; socket: InheritableSocket } {
+    if (staticListener) return staticListener;
+    const file = `host.${randomBytes(4).toString('hex')}.sock`;
+    const socket = bindUnixSocket(paths.socketOf(tenant, file), { uid: 0, gid: machine.edgeUser.gid, mode: 0o660 });
+    staticListener = { file, socket };
+    return staticListener;
+  }
+
+  function watch(watched: Sandbox): void {
+    const lastOutput = keepLastOutput(watched.stdout);
+    void watched.exited.then(({ exitCode, outOfMemory }) => {
+      if (sandbox === watched) sandbox = undefined;
+      if (stopping) return onChange();
+      failures = Date.now() - watched.startedAtMs >= restartPolicy.healthyMs ? 1 : failures + 1;
+      scheduleRetry(failures === 1 ? 0 : backoffDelayMs(restartPolicy, failures - 1));
+      log.error(
+        { tenant, exitCode, outOfMemory, restartInMs: Math.max(0, retryAtMs - Date.now()), output: lastOutput() },
+        'the tenant host ended',
+      );
+    });
+  }
+
+  function scheduleRetry(delayMs: number): void {
+    retryAtMs = Date.now() + delayMs;
+    retryTimer = setTimeout(() => {
+      retryTimer = undefined;
+      onChange();
+    }, delayMs);
+  }
+
+  function specOf(order: HostOrder) {
+    return {
+      id: `h.${tenant}.${Date.now().toString(36)}`,
+      uid: user().uid,
+      gid: user().gid,
+      hostname: tenant,
+      env: { ...baseEnvironment, HOME: '/tmp' },
+      binds: [
+        ...programBinds(machine),
+        { source: order.appsDir, target: hostPaths.appsDir, access: 'read' as const },
+        { source: paths.hostDirOf(tenant), target: '/run/tenantd/control', access: 'read' as const },
+        { source: paths.socketsDirOf(tenant), target: hostPaths.socketsDir, access: 'read' as const },
+        { source: paths.pipesDirOf(tenant), target: hostPaths.pipesDir, access: 'read' as const },
+        { source: paths.logsDirOf(tenant), target: hostPaths.logsDir, access: 'write' as const },
+      ],
+      tmpBytes: hostTmpBytes,
+      workingDirectory: '/',
+      command: programCommand('host', {}, [`--max-old-space-size=${hostHeapMegabytes}`]),
+    };
+  }
+
+  return {
+    state() {
+      if (channel) return 'connected';
+      if (sandbox) return 'starting';
+      return retryTimer ? 'waiting' : 'absent';
+    },
+    retryAtMs: () => retryAtMs,
+    failures: () => failures,
+    pid: () => sandbox?.commandPid() ?? 0,
+    appsDirId: () => role?.appsDirId ?? '',
+    staticSocket: () => role?.staticSocket ?? '',
+
+    async open() {
+      closeServer = await listenUnixSocket(net.createServer(accept), paths.hostSocketOf(tenant), { uid: 0, gid: user().gid, mode: 0o660 });
+    },
+
+    async start(order) {
+      stopping = false;
+      const { file, socket } = listenerForStatic();
+      role = { role: 'host', tenant, appsDirId: order.appsDirId, staticSocket: file };
+      try {
+        sandbox = await machine.registry.start(
+          specOf(order),
+          {
+            ...(order.networkPath !== undefined && { networkPath: order.networkPath }),
+            outOfMemoryScore: 0,
+            output: 'pipe',
+            inherit: [socket.fd],
+            group: { tenant: tenantGroup(tenant), member: 'host' },
+          },
+          role,
+        );
+        watch(sandbox);
+      } catch (error) {
+        failures += 1;
+        scheduleRetry(backoffDelayMs(restartPolicy, failures));
+        throw error;
+      }
+    },
+
+    adopt(adopted) {
+      role = hostRole.parse(adopted.role);
+      sandbox = adopted;
+      watch(adopted);
+    },
+
+    request(method, params, timeoutMs) {
+      return channel ? channel.request(method, params, timeoutMs) : Promise.reject(new Error(`the host of ${tenant} is not connected`));
+    },
+    notify: (method, params) => channel?.notify(method, params),
+
+    async stop() {
+      stopping = true;
+      clearTimeout(retryTimer);
+      retryTimer = undefined;
+      failures = 0;
+      if (!sandbox) return;
+      await channel
+        ?.request('shutdown', {}, 3_000)
+        .catch((error: unknown) => log.warn({ tenant, error: messageOf(error) }, 'the tenant host did not shut down'));
+      await sandbox?.stop(2_000);
+    },
+
+    async close() {
+      channel?.close();
+      await closeServer();
+      staticListener?.socket.close();
+      if (role) rmSync(paths.socketOf(tenant, role.staticSocket), { force: true });
+      staticListener = undefined;
+    },
+  };
+}

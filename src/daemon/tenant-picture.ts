@@ -1,0 +1,161 @@
+import type { AppName, TenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
+import { appManifestSchema } from '../config/app-manifest.ts';
+import type { AppAnswer } from '../config/manifest-answer.ts';
+import { type RouteRequest, routesOf } from '../config/routes.ts';
+import type { Plan } from '../config/plans.ts';
+import type { TenantRoutes } from '../protocol/edge.ts';
+import type { AppSpec } from '../protocol/host.ts';
+import { type AppOrder, clampToPlan, generationKeyOf, toAppSpec } from './app-order.ts';
+import type { DesiredTenant } from './desired.ts';
+import type { WantedTenant } from './plan.ts';
+import type { Store } from './store.ts';
+
+/** One app as it is to run. */
+export interface TenantApp {
+  order: AppOrder;
+  spec: AppSpec;
+}
+
+/**
+ * What is wanted of a tenant: its operator's files, its stored manifests and the operator's overrides, put together.
+ * The result is kept until one of them changes.
+ */
+export interface TenantPicture {
+  desired(): DesiredTenant | undefined;
+  setDesired(desired: DesiredTenant | undefined): void;
+  apps(): ReadonlyMap<AppName, TenantApp>;
+  specs(): AppSpec[];
+  routes(): Omit<TenantRoutes, 'apps'>;
+  urlsOf(app: AppName): { host: string; path: string }[];
+  limits(): Plan;
+  wanted(): WantedTenant | undefined;
+  problems(): Problem[];
+  markStale(apps?: readonly AppName[]): void;
+  /** Before a job reads them: what changes while it runs is read again. */
+  takeStale(apps: readonly AppName[]): void;
+  setManifests(results: ReadonlyMap<AppName, AppAnswer>): void;
+  replaceWorkers(app: AppName): void;
+  setStopped(app: AppName, stopped: boolean): void;
+}
+
+export function createTenantPicture(store: Store, tenant: TenantName): TenantPicture {
+  let desired: DesiredTenant | undefined;
+  let kept: ReturnType<typeof describe> | undefined;
+  const stale = new Set<AppName>();
+  const manifestProblems = new Map<AppName, Problem[]>();
+
+  function describe() {
+    const apps = new Map((desired?.apps ?? []).flatMap(({ app, folderId }) => describeApp(app, folderId)));
+    return { apps, routing: routesOf(routeRequest(apps)) };
+  }
+
+  function routeRequest(apps: ReadonlyMap<AppName, TenantApp>): RouteRequest {
+    const file = (app: AppName): string => `${desired?.appsDir ?? ''}/${app}/app.yaml`;
+    return {
+      tenant,
+      domains: desired?.domains ?? [],
+      owners: desired?.owners ?? new Map(),
+      apps: new Map(
+        [...apps].map(([app, { order }]) => [app, { file: file(app), ...(order.manifest.routes && { routes: order.manifest.routes }) }]),
+      ),
+    };
+  }
+
+  function described(): ReturnType<typeof describe> {
+    kept ??= describe();
+    return kept;
+  }
+
+  function describeApp(app: AppName, folderId: string): [AppName, TenantApp][] {
+    const stored = store.appOf(tenant, app);
+    const manifest = stored && appManifestSchema.safeParse(stored.manifest).data;
+    if (!desired || !stored || !manifest) return [];
+    const order = clampToPlan(manifest, desired.config.limits);
+    const generationKey = generationKeyOf(order, folderId);
+    const generation = generationKey === stored.generationKey ? stored.generation : stored.generation + 1;
+    if (generation !== stored.generation) store.setApp(tenant, app, { manifest: stored.manifest, generationKey, generation });
+    return [[app, { order, spec: toAppSpec(app, order, { generation, stopped: store.isStopped(tenant, app) }) }]];
+  }
+
+  function isDesired(app: AppName): boolean {
+    return desired?.apps.some((folder) => folder.app === app) ?? false;
+  }
+
+  function limits(): Plan {
+    if (!desired) throw new Error(`nothing is wanted of ${tenant}`);
+    return desired.config.limits;
+  }
+
+  function specs(): AppSpec[] {
+    return [...described().apps.values()].map(({ spec }) => spec);
+  }
+
+  function routes(): Omit<TenantRoutes, 'apps'> {
+    const brandName = desired?.config.branding.name;
+    const { hosts } = described().routing;
+    return { tenant, hosts, bodySizeBytes: limits().bodySizeBytes, ...(brandName !== undefined && { brandName }) };
+  }
+
+  function markStale(apps: readonly AppName[] = (desired?.apps ?? []).map(({ app }) => app)): void {
+    for (const app of apps) stale.add(app);
+  }
+
+  return {
+    desired: () => desired,
+    setDesired(next) {
+      // A directory that was put in another's place may hold another manifest.
+      const before = new Map(desired?.apps.map(({ app, folderId }) => [app, folderId]));
+      desired = next;
+      kept = undefined;
+      markStale((next?.apps ?? []).filter(({ app, folderId }) => before.get(app) !== folderId).map(({ app }) => app));
+    },
+    apps: () => described().apps,
+    specs,
+    routes,
+    urlsOf: (app) => described().routing.urlsByApp.get(app) ?? [],
+    limits,
+    wanted() {
+      if (!desired) return undefined;
+      const { apps } = described();
+      const unread = (app: AppName): boolean => !apps.has(app) && (stale.has(app) || !manifestProblems.has(app));
+      return {
+        limitsKey: JSON.stringify(limits()),
+        routesKey: JSON.stringify([routes(), [...apps.keys()]]),
+        configureKey: JSON.stringify(specs()),
+        appsDirId: desired.appsDirId,
+        appsWithoutManifest: desired.apps.map(({ app }) => app).filter(unread),
+        staleApps: [...stale].filter(isDesired),
+      };
+    },
+    problems: () => [
+      ...(desired?.problems ?? []),
+      ...[...manifestProblems].flatMap(([app, problems]) => (isDesired(app) ? problems : [])),
+      ...(desired ? described().routing.problems : []),
+    ],
+    markStale,
+    takeStale(apps) {
+      for (const app of apps) stale.delete(app);
+    },
+    setManifests(results) {
+      for (const [app, { manifest, problems }] of results) {
+        manifestProblems.delete(app);
+        if (problems.length > 0 || !manifest) manifestProblems.set(app, problems);
+        const stored = store.appOf(tenant, app);
+        // The generation follows in describeApp, from all that a worker is started from.
+        if (manifest)
+          store.setApp(tenant, app, { manifest, generationKey: stored?.generationKey ?? '', generation: stored?.generation ?? 0 });
+      }
+      kept = undefined;
+    },
+    replaceWorkers(app) {
+      const stored = store.appOf(tenant, app);
+      if (stored) store.setApp(tenant, app, { ...stored, generation: stored.generation + 1 });
+      kept = undefined;
+    },
+    setStopped(app, stopped) {
+      store.setStopped(tenant, app, stopped);
+      kept = undefined;
+    },
+  };
+}

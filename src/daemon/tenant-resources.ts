@@ -1,0 +1,94 @@
+import { rmSync, statSync } from 'node:fs';
+import type { AppName, TenantName } from '../base/ids.ts';
+import type { Plan } from '../config/plans.ts';
+import { ensureDataDirectory, ensureDirectory, removeRootDirectory } from '../privileged/directories.ts';
+import { closeNetwork, createNetwork, type Network, openNetworkOf } from '../privileged/networks.ts';
+import { findUser, makeUser, type UnixUser, userNameOf } from '../privileged/users.ts';
+import { type Machine, tenantGroup } from './machine.ts';
+import type { Sandbox } from './sandbox-registry.ts';
+import type { Store } from './store.ts';
+
+/** What a tenant needs on the machine before anything of it can run, and what is left of it while it does not. */
+export interface TenantResources {
+  /** Once prepared, or taken over. */
+  readonly user: () => UnixUser;
+  /** 0 before it is known. */
+  uid(): number;
+  network(): Network | undefined;
+  prepare(plan: Plan): Promise<void>;
+  setLimits(plan: Plan): void;
+  /** The network of a living process, from before the daemon's restart. */
+  takeNetworkOf(sandbox: Sandbox): void;
+  ensureApp(app: AppName): { uid: number };
+  /** Everything but the user, its uids, its data and its logs. */
+  release(): Promise<void>;
+}
+
+export function createTenantResources(options: {
+  machine: Machine;
+  store: Store;
+  tenant: TenantName;
+  userPrefix: string;
+  withNetwork: boolean;
+}): TenantResources {
+  const { machine, store, tenant } = options;
+  const { paths, groups } = machine;
+  let user: UnixUser | undefined;
+  let network: Network | undefined;
+
+  function knownUser(): UnixUser {
+    if (!user) throw new Error(`${tenant} has no user yet`);
+    return user;
+  }
+
+  function makeDirectories({ uid, gid }: UnixUser): void {
+    const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
+    ensureDirectory(paths.tenantStateDirOf(tenant), { uid: 0, gid, mode: 0o750 });
+    ensureDirectory(paths.dataRootOf(tenant), ownRoot);
+    ensureDirectory(paths.appsDataDirOf(tenant), ownRoot);
+    // For all apps of the tenant, whatever their uid; nobody else can reach it.
+    ensureDirectory(paths.sharedDirOf(tenant), { uid: 0, gid: 0, mode: 0o1777 });
+    ensureDirectory(paths.logRootOf(tenant), { uid: 0, gid, mode: 0o750 });
+    ensureDirectory(paths.logsDirOf(tenant), { uid, gid, mode: 0o700 });
+    ensureDirectory(paths.hostDirOf(tenant), { uid: 0, gid, mode: 0o750 });
+    ensureDirectory(paths.socketsDirOf(tenant), ownRoot);
+    ensureDirectory(paths.pipesDirOf(tenant), ownRoot);
+  }
+
+  return {
+    user: knownUser,
+    uid: () => user?.uid ?? 0,
+    network: () => network,
+    async prepare(plan) {
+      const name = userNameOf(options.userPrefix, tenant);
+      const uid = store.uidOf(tenant, '', findUser({ name })?.uid);
+      user = await makeUser(machine.programs, name, uid);
+      makeDirectories(user);
+      groups?.setTenant(tenantGroup(tenant), plan);
+      if (options.withNetwork) network ??= await createNetwork(machine.programs);
+    },
+    setLimits: (plan) => groups?.setTenant(tenantGroup(tenant), plan),
+    takeNetworkOf(sandbox) {
+      if (options.withNetwork) network ??= openNetworkOf(sandbox.reaperPid);
+    },
+    ensureApp(app) {
+      const uid = store.uidOf(tenant, app);
+      ensureDataDirectory(paths.dataDirOf(tenant, app), { uid, gid: uid });
+      return { uid };
+    },
+    async release() {
+      if (network) closeNetwork(network);
+      network = undefined;
+      await groups?.removeTenant(tenantGroup(tenant));
+      for (const directory of [paths.hostDirOf(tenant), paths.socketsDirOf(tenant), paths.pipesDirOf(tenant)])
+        removeRootDirectory(directory);
+      if (user) rmSync(`${paths.etcDir}/${user.uid}`, { recursive: true, force: true });
+    },
+  };
+}
+
+/** `device:inode` of a directory that only the operator can write, or '' when there is none. */
+export function directoryId(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() ? `${found.dev}:${found.ino}` : '';
+}

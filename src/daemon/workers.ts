@@ -1,0 +1,227 @@
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
+import { setOwner } from '../privileged/directories.ts';
+import { runProgram } from '../privileged/programs.ts';
+import { bindUnixSocket } from '../privileged/sockets.ts';
+import type { WorkerInfo } from '../protocol/host.ts';
+import type { WorkerSettings } from '../protocol/worker.ts';
+import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
+import type { Sandbox, SandboxExit } from './sandbox-registry.ts';
+
+/** All that a worker is started from: checked and clamped before. */
+export interface WorkerOrder {
+  app: AppName;
+  generation: number;
+  settings: WorkerSettings;
+  env: Readonly<Record<string, string>>;
+  /** V8's old space; the control group limits the whole. */
+  heapMegabytes: number;
+  tmpBytes: number;
+  uid: number;
+  networkPath: string | undefined;
+}
+
+export interface Worker {
+  id: WorkerId;
+  app: AppName;
+  generation: number;
+  socket: string;
+  startedAtMs: number;
+  ready: boolean;
+  draining: boolean;
+  /** The port that a command listens on, in the tenant's network; 0 for other kinds. */
+  port: number;
+  sandbox: Sandbox;
+}
+
+export const workerRole = z.strictObject({
+  role: z.literal('worker'),
+  tenant: z.string(),
+  app: z.string(),
+  workerId: z.string(),
+  generation: z.number(),
+  socket: z.string(),
+  port: z.number(),
+  ready: z.boolean(),
+});
+
+/**
+ * The workers of one tenant that live now.
+ *
+ * Invariants:
+ * - A worker is in `all()` from before its process starts until nothing of it is left: sandbox, socket, pipes.
+ * - Its pipes stay open here until its end was told, so that the host can read the last words of one that died at once.
+ */
+export interface Workers {
+  all(): Worker[];
+  get(id: WorkerId): Worker | undefined;
+  start(order: WorkerOrder): Promise<Worker>;
+  adopt(sandbox: Sandbox): Worker;
+  markReady(worker: Worker): void;
+}
+
+export interface WorkersOptions {
+  machine: Machine;
+  tenant: TenantName;
+  /** Reads what workers print and connects to them for health checks. */
+  hostUser: () => { uid: number; gid: number };
+  /** Awaited before the worker's pipes and socket are removed. */
+  onExit: (worker: Worker, exit: SandboxExit) => Promise<void>;
+}
+
+/** Ports for commands, in a tenant's own network. */
+const firstPort = 20_000;
+/** What an app of kind node sees as PORT; whatever it listens on becomes its socket. */
+const nodePort = 3_000;
+
+export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOptions): Workers {
+  const { paths, registry } = machine;
+  const workers = new Map<WorkerId, Worker>();
+  const portsInUse = new Set<number>();
+
+  function takePort(): number {
+    let port = firstPort;
+    while (portsInUse.has(port)) port += 1;
+    portsInUse.add(port);
+    return port;
+  }
+
+  async function makePipes(id: WorkerId, uid: number): Promise<{ output: number; report: number }> {
+    const [outputPipe, reportPipe] = [paths.outputPipeOf(tenant, id), paths.reportPipeOf(tenant, id)];
+    await runProgram(machine.programs.mkfifo, ['-m', '0640', outputPipe, reportPipe]);
+    for (const pipe of [outputPipe, reportPipe]) setOwner(pipe, { uid, gid: hostUser().gid, mode: 0o640 });
+    // Read-write: then neither side needs the other to be there, and a worker outlives its host without SIGPIPE.
+    return { output: openSync(outputPipe, constants.O_RDWR), report: openSync(reportPipe, constants.O_RDWR) };
+  }
+
+  function removeNames(worker: Pick<Worker, 'id' | 'socket'>): void {
+    const names = [paths.socketOf(tenant, worker.socket), paths.outputPipeOf(tenant, worker.id), paths.reportPipeOf(tenant, worker.id)];
+    for (const name of names) rmSync(name, { force: true });
+  }
+
+  function track(worker: Worker, descriptors: number[]): void {
+    workers.set(worker.id, worker);
+    portsInUse.add(worker.port);
+    void worker.sandbox.exited
+      .then((exit) => onExit(worker, exit))
+      .finally(() => {
+        workers.delete(worker.id);
+        portsInUse.delete(worker.port);
+        for (const descriptor of descriptors) closeSync(descriptor);
+        removeNames(worker);
+      });
+  }
+
+  function specOf(id: WorkerId, order: WorkerOrder, port: number) {
+    const { app } = order;
+    const folder = `/apps/${app}`;
+    return {
+      id: `w.${tenant}.${id}`,
+      uid: order.uid,
+      gid: order.uid,
+      hostname: app,
+      env: {
+        ...baseEnvironment,
+        ...order.env,
+        HOME: '/data/home',
+        PORT: String(port || nodePort),
+        ...{ TENANTD_TENANT: tenant, TENANTD_APP: app, TENANTD_APP_DIR: folder, TENANTD_RELEASE: 'local', TENANTD_DATA_DIR: '/data' },
+      },
+      binds: [
+        ...programBinds(machine),
+        { source: paths.appDirOf(tenant, app), target: folder, access: 'read' as const },
+        { source: paths.dataDirOf(tenant, app), target: '/data', access: 'write' as const },
+        { source: paths.sharedDirOf(tenant), target: '/data/shared', access: 'write' as const },
+      ],
+      tmpBytes: order.tmpBytes,
+      workingDirectory: folder,
+      command: programCommand('worker', order.settings, [`--max-old-space-size=${order.heapMegabytes}`]),
+    };
+  }
+
+  async function start(order: WorkerOrder): Promise<Worker> {
+    const id = `${order.app}.${randomSuffix()}` as WorkerId;
+    const socket = `${id}.sock`;
+    const port = order.settings.kind === 'command' ? takePort() : 0;
+    const listener = bindUnixSocket(paths.socketOf(tenant, socket), { uid: hostUser().uid, gid: machine.edgeUser.gid, mode: 0o660 });
+    const role = { role: 'worker', tenant, app: order.app, workerId: id, generation: order.generation, socket, port, ready: false };
+    try {
+      const { output, report } = await makePipes(id, order.uid);
+      const sandbox = await registry
+        .start(
+          specOf(id, order, port),
+          {
+            ...(order.networkPath !== undefined && { networkPath: order.networkPath }),
+            // Before the host, when the tenant's memory is full.
+            outOfMemoryScore: 500,
+            output,
+            inherit: [listener.fd, report],
+            group: { tenant: tenantGroup(tenant), member: `w.${id}` },
+          },
+          role,
+        )
+        .catch((error: unknown) => {
+          closeSync(output);
+          closeSync(report);
+          throw error;
+        });
+      const worker = {
+        id,
+        app: order.app,
+        generation: order.generation,
+        socket,
+        startedAtMs: Date.now(),
+        ready: false,
+        draining: false,
+        port,
+        sandbox,
+      };
+      track(worker, [output, report]);
+      return worker;
+    } catch (error) {
+      removeNames({ id, socket });
+      portsInUse.delete(port);
+      throw error;
+    } finally {
+      listener.close();
+    }
+  }
+
+  return {
+    all: () => [...workers.values()],
+    get: (id) => workers.get(id),
+    start,
+    adopt(sandbox) {
+      const { app, workerId, generation, socket, port, ready } = workerRole.parse(sandbox.role);
+      const id = workerId as WorkerId;
+      const worker = {
+        id,
+        app: app as AppName,
+        generation,
+        socket,
+        startedAtMs: sandbox.startedAtMs,
+        ready,
+        draining: false,
+        port,
+        sandbox,
+      };
+      track(worker, []);
+      return worker;
+    },
+    markReady(worker) {
+      worker.ready = true;
+      worker.sandbox.record({ ...workerRole.parse(worker.sandbox.role), ready: true });
+    },
+  };
+}
+
+export function toWorkerInfo({ id, app, generation, socket, startedAtMs, ready }: Worker): WorkerInfo {
+  return { workerId: id, app, generation, socket, startedAtMs, ready };
+}
+
+/** Six characters of 36: enough that no id comes again while its files could still be there. */
+function randomSuffix(): string {
+  return (randomBytes(4).readUInt32LE() % 36 ** 6).toString(36).padStart(6, '0');
+}

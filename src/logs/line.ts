@@ -1,0 +1,28 @@
+/** One line that an app printed, as it stands in the log files: one JSON object a line. */
+export interface LogLine {
+  /** ISO 8601, UTC. */
+  time: string;
+  app: string;
+  worker: string;
+  line: string;
+}
+
+export function logPath(dir: string, app: string, rotation = 0): string {
+  return rotation === 0 ? `${dir}/${app}.log` : `${dir}/${app}.log.${rotation}`;
+}
+
+/** Undefined for what is not a whole line: the last one of a process that was killed while it wrote. */
+export function parseLogLine(text: string): LogLine | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isLogLine(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isLogLine(value: unknown): value is LogLine {
+  if (typeof value !== 'object' || value === null) return false;
+  const { time, app, worker, line } = value as Record<string, unknown>;
+  return [time, app, worker, line].every((field) => typeof field === 'string');
+}
