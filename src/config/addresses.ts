@@ -12,7 +12,8 @@ export interface ListenAddress {
 export function parseListenAddress(text: string): Parsed<ListenAddress> {
   const parts = splitHostPort(text);
   const host = parts?.host === 'localhost' ? '127.0.0.1' : parts?.host;
-  if (!parts || !host || !isIP(host)) return { fault: { message: 'must be address:port', fix: 'write it like "127.0.0.1:8080" or "[::]:80"' } };
+  if (!parts || !host || !isIP(host))
+    return { fault: { message: 'must be address:port', fix: 'write it like "127.0.0.1:8080" or "[::]:80"' } };
   if (parts.port === 0) return { fault: { message: 'must have a port other than 0', fix: 'choose a port from 1 to 65535' } };
   return { value: { host, port: parts.port } };
 }

@@ -57,11 +57,13 @@ function checkName(name: string, context: z.core.$RefinementCtx): void {
     report(context, { message: 'must be named with letters, digits and "_"', fix: 'write it like "LOG_LEVEL"' });
   else if (ownNames.has(name) || name.startsWith('TENANTD_'))
     report(context, { message: 'is set by tenantd and can not be changed', fix: 'remove it' });
-  else if (loaderNames.test(name)) report(context, { message: 'is not allowed, it changes how programs are loaded', fix: 'set it inside your program' });
+  else if (loaderNames.test(name))
+    report(context, { message: 'is not allowed, it changes how programs are loaded', fix: 'set it inside your program' });
 }
 
 function checkValue(value: string, context: z.core.$RefinementCtx): void {
-  if (value.length > maxValueCharacters) report(context, { message: `must have at most ${maxValueCharacters} characters`, fix: 'put it into a file' });
+  if (value.length > maxValueCharacters)
+    report(context, { message: `must have at most ${maxValueCharacters} characters`, fix: 'put it into a file' });
   else if (value.includes('\0')) report(context, { message: 'must not have a zero character', fix: 'remove it' });
 }
 

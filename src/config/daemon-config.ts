@@ -2,10 +2,11 @@ import type { Problem } from '../base/problem.ts';
 import { type DaemonFile, daemonSchema } from './daemon-schema.ts';
 import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
 import { listSome } from './quote.ts';
+import { placed, placeOf } from './placed.ts';
 import { readPlainFile } from './plain-file.ts';
 import { type Plan, starterPlan } from './plans.ts';
 import { checkSchema } from './schema-problems.ts';
-import { parseYaml, type ValuePath, type YamlSource } from './yaml-source.ts';
+import { parseYaml, type YamlSource } from './yaml-source.ts';
 
 export { type IsolationLayer, isolationLayers } from './daemon-schema.ts';
 export type { ListenAddress } from './addresses.ts';
@@ -53,7 +54,7 @@ function hasDefaultPlan({ plans, defaultPlan }: DaemonConfig, source: YamlSource
   if (plans.has(defaultPlan)) return [];
   const message = `\`defaultPlan\` is "${defaultPlan}", which \`plans\` does not define`;
   const fix = `set \`defaultPlan\` to one of ${listSome([...plans.keys()])}`;
-  return [{ code: 'TENANTD_E_UNKNOWN_PLAN', message, fix, ...at(source, ['defaultPlan']) }];
+  return [{ code: 'TENANTD_E_UNKNOWN_PLAN', message, fix, ...placeOf(source, ['defaultPlan']) }];
 }
 
 /** 65534 is `nobody`, 65535 and 2^32 - 1 mean "no uid" (chown(2)). */
@@ -61,19 +62,18 @@ function hasRoomForUids({ uids }: DaemonConfig, source: YamlSource): Problem[] {
   const end = uids.first + uids.count;
   if (end <= 65_534 || (uids.first > 65_535 && end < 2 ** 32 - 1)) return [];
   const message = `\`uids\` covers ${uids.first} to ${end - 1}, which holds uids that are reserved`;
-  return [{ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'keep 65534, 65535 and 4294967295 out of it', ...at(source, ['uids']) }];
+  return [{ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'keep 65534, 65535 and 4294967295 out of it', ...placeOf(source, ['uids']) }];
 }
 
 function keepsFoldersApart(config: DaemonConfig, source: YamlSource): Problem[] {
   const own = (['stateDir', 'runDir', 'logDir'] as const).map((key) => ({ key, folder: config[key] }));
   const inTenants = own.filter(({ folder }) => contains(config.tenantsDir, folder));
   const same = own.filter(({ folder }, index) => own.slice(0, index).some((other) => other.folder === folder));
-  return [...new Set([...inTenants, ...same])].map(({ key }) => ({
-    code: 'TENANTD_E_BAD_PATH',
-    message: `\`${key}\` lies in \`tenantsDir\`, or is the folder of another key`,
-    fix: 'give it a folder of its own',
-    ...at(source, [key]),
-  }));
+  const fix = 'give it a folder of its own';
+  return [...new Set([...inTenants, ...same])].map(({ key }) => {
+    const message = `\`${key}\` lies in \`tenantsDir\`, or is the folder of another key`;
+    return placed({ code: 'TENANTD_E_BAD_PATH', message, fix }, placeOf(source, [key]));
+  });
 }
 
 function contains(folder: string, path: string): boolean {
@@ -88,12 +88,10 @@ function listensOnce(config: DaemonConfig, source: YamlSource): Problem[] {
   ].map(({ address, path }) => ({ name: `${address.host} port ${address.port}`, path }));
   return places
     .filter(({ name }, index) => places.findIndex((other) => other.name === name) < index)
-    .map(({ name, path }) => ({
-      code: 'TENANTD_E_INVALID_VALUE',
-      message: `${name} is there twice`,
-      fix: 'listen on each address once',
-      ...at(source, path),
-    }));
+    .map(({ name, path }) => {
+      const message = `${name} is there twice`;
+      return placed({ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'listen on each address once' }, placeOf(source, path));
+    });
 }
 
 /** What this version reads but does not carry out yet, where leaving it out silently would break a promise. */
@@ -106,7 +104,3 @@ const notYet: readonly NotYet[] = [
     message: '`edge.trustedProxies` is read but not carried out yet: nobody is believed about the address of a client',
   },
 ];
-
-function at(source: YamlSource, path: ValuePath): { file: string; line: number; column: number } {
-  return { file: source.file, ...source.positionOf(path) };
-}

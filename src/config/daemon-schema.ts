@@ -15,11 +15,20 @@ const listenList = z
   .meta({ description: 'Where to listen' });
 
 const acme = z.strictObject({
-  directories: z.array(textAs(parseHttpsUrl, 'An ACME directory', 'https://acme.example/directory')).min(1).max(8),
+  directories: z
+    .array(textAs(parseHttpsUrl, 'An ACME directory', 'https://acme.example/directory'))
+    .min(1)
+    .max(8),
   email: line(254, "The account's contact").exactOptional(),
   caFile: absolutePath('Whom to trust for the directory itself', '/etc/tenantd/acme-ca.pem').exactOptional(),
-  resolvers: z.array(textAs(parseResolver, 'A DNS resolver for checks', '127.0.0.1:8053')).max(8).default([]),
-  publicAddresses: z.array(textAs(parseIp, 'What a domain must point to', '203.0.113.7')).max(64).default([]),
+  resolvers: z
+    .array(textAs(parseResolver, 'A DNS resolver for checks', '127.0.0.1:8053'))
+    .max(8)
+    .default([]),
+  publicAddresses: z
+    .array(textAs(parseIp, 'What a domain must point to', '203.0.113.7'))
+    .max(64)
+    .default([]),
   dnsHook: z.array(line(1_024, 'A program and its arguments')).min(1).max(32).exactOptional(),
 });
 
@@ -64,7 +73,10 @@ export const daemonSchema = z
     edge: z
       .strictObject({
         processes: wholeNumber(1, 256, 'How many edges share the load').prefault(1),
-        trustedProxies: z.array(textAs(parseIpBlock, "Whose word on a client's address counts", '10.0.0.0/8')).max(1_024).default([]),
+        trustedProxies: z
+          .array(textAs(parseIpBlock, "Whose word on a client's address counts", '10.0.0.0/8'))
+          .max(1_024)
+          .default([]),
       })
       .prefault({}),
     acme: acme.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),

@@ -11,7 +11,8 @@ export function parseDomainName(text: string): Parsed<string> {
   const bare = (wildcard ? text.slice(2) : text).replace(/\.$/, '');
   if (text.includes('*', wildcard ? 1 : 0)) return bad('may have "*" only as its whole first label', 'write it like "*.example.com"');
   // The conversion below decodes percent signs, drops soft hyphens and reads 0x7f.1 as an address: nothing of that is a name.
-  if (!/^[\p{L}\p{M}\p{N}.-]+$/u.test(bare)) return bad('must be a host name', 'write it without scheme, port and path, like "acme.example"');
+  if (!/^[\p{L}\p{M}\p{N}.-]+$/u.test(bare))
+    return bad('must be a host name', 'write it without scheme, port and path, like "acme.example"');
   const ascii = domainToASCII(bare.normalize('NFC').toLowerCase());
   const fault = judgeName(ascii, wildcard);
   return fault ? { fault } : { value: wildcard ? `*.${ascii}` : ascii };
@@ -24,7 +25,8 @@ function judgeName(ascii: string, wildcard: boolean): Fault | undefined {
   if (labels.some((label) => label.length > 63)) return badFault('must have labels of at most 63 characters', 'use shorter labels');
   if (!labels.every((label) => /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/.test(label)))
     return badFault('must have labels of letters, digits and inner "-"', 'write it like "acme.example"');
-  if (wildcard && labels.length < 2) return badFault('must not be a wildcard over a whole top-level domain', 'write it like "*.acme.example"');
+  if (wildcard && labels.length < 2)
+    return badFault('must not be a wildcard over a whole top-level domain', 'write it like "*.acme.example"');
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import type { TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
+import { capProblems } from './cap-problems.ts';
 import type { TenantDomain } from './tenant-schema.ts';
 import type { Position } from './yaml-source.ts';
 
@@ -44,7 +45,8 @@ export function claimDomains(
       claims.tenant,
       owned.filter((domain) => !aimless.includes(domain)),
     );
-    problems.push(...taken.map((domain) => takenProblem(domain, claims)), ...aimless.map((domain) => aimlessProblem(domain, claims)));
+    const told = [...taken.map((domain) => takenProblem(domain, claims)), ...aimless.map((domain) => aimlessProblem(domain, claims))];
+    problems.push(...capProblems(told));
   }
   return { accepted, problems, owners: next };
 }

@@ -77,7 +77,8 @@ async function nodeStart({ entry }: AppFile, folder: AppFolder): Promise<StartRe
 
 function notThere(path: string, found: string, wanted: 'file' | 'folder', key: 'entry' | 'root'): StartFault {
   const subject = `\`${key}\` is ${quote(path)}`;
-  if (found === 'outside') return { code: 'TENANTD_E_BAD_PATH', message: `${subject}, a link that leaves the app's folder`, fix: 'copy what it points to', key };
+  if (found === 'outside')
+    return { code: 'TENANTD_E_BAD_PATH', message: `${subject}, a link that leaves the app's folder`, fix: 'copy what it points to', key };
   const what = found === 'missing' ? 'which is not there' : `which is no ${wanted}`;
   return { code: 'TENANTD_E_NO_ENTRY', message: `${subject}, ${what}`, fix: `name a ${wanted} inside the app's folder`, key };
 }

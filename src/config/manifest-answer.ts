@@ -3,6 +3,8 @@ import { type ErrorCode, errorCodes } from '../base/error-codes.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import { type AppManifest, appManifestSchema } from './app-manifest.ts';
+import { maxToldProblems } from './cap-problems.ts';
+import { placed } from './placed.ts';
 import { shorten } from './quote.ts';
 
 export interface AppAnswer {
@@ -10,7 +12,8 @@ export interface AppAnswer {
   problems: Problem[];
 }
 
-export const maxAppProblems = 20;
+/** Those of one file, and what was found beside it. */
+export const maxAppProblems = maxToldProblems + 5;
 
 const problem = z.strictObject({
   code: z.enum(Object.keys(errorCodes) as ErrorCode[]),
@@ -51,9 +54,15 @@ function parseOne(answer: unknown, place: { tenant: TenantName; app: AppName; fi
   const parsed = appAnswer.safeParse(answer);
   if (!parsed.success) {
     const message = 'the job that reads the manifest gave no valid answer';
-    return { problems: [{ code: 'TENANTD_E_JOB_FAILED', message, fix: 'run `tenantctl reload`, and look into the log of the daemon', ...place }] };
+    return {
+      problems: [{ code: 'TENANTD_E_JOB_FAILED', message, fix: 'run `tenantctl reload`, and look into the log of the daemon', ...place }],
+    };
   }
   const { manifest, problems } = parsed.data;
-  const told = problems.map((given): Problem => ({ ...given, message: shorten(given.message, 500), fix: shorten(given.fix, 500), ...place }));
+  const told = problems.map((given) => placed(printable(given), place));
   return { ...(manifest && { manifest }), problems: told };
+}
+
+function printable(problem: Problem): Problem {
+  return { ...problem, message: shorten(problem.message, 500), fix: shorten(problem.fix, 500) };
 }

@@ -7,6 +7,7 @@ import { type AppManifest, maxManifestCharacters, startKeyOf } from './app-manif
 import { type AppFile, appSchema } from './app-schema.ts';
 import { findStart, type Start, type StartFault } from './guess-start.ts';
 import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
+import { placed, placeOfKey } from './placed.ts';
 import { readPlainFile } from './plain-file.ts';
 import { checkSchema } from './schema-problems.ts';
 import { parseYaml, type Position, type YamlSource } from './yaml-source.ts';
@@ -30,8 +31,8 @@ const maxFileBytes = 64 << 10;
 export async function readManifest(appDir: string, app: string, shownAs: string = join(appDir, 'app.yaml')): Promise<ManifestResult> {
   try {
     const folder = await openAppFolder(appDir);
-    const result = await (((await isThere(join(appDir, 'app.yaml'))) ? readFile : guessAll)(folder, appDir, shownAs));
-    return { ...result, problems: result.problems.map((problem) => ({ ...problem, app })) };
+    const result = await ((await isThere(join(appDir, 'app.yaml'))) ? readFile : guessAll)(folder, appDir, shownAs);
+    return { ...result, problems: result.problems.map((problem) => placed(problem, { app })) };
   } catch (error) {
     const message = errnoOf(error) === 'ENOENT' ? "the app's folder is not there" : `the app's folder can not be read: ${messageOf(error)}`;
     return { problems: [{ code: 'TENANTD_E_FILE_UNREADABLE', message, fix: 'put the app there', file: shownAs, app }] };
@@ -115,13 +116,11 @@ function resolve(file: AppFile, start: Start): AppManifest {
 function findStrayKeys(kind: AppManifest['kind'], file: AppFile, source: YamlSource): Problem[] {
   return Object.entries(startKeyOf)
     .filter(([otherKind, key]) => otherKind !== kind && file[key] !== undefined)
-    .map(([otherKind, key]) => ({
-      code: 'TENANTD_E_INVALID_VALUE',
-      message: `\`${key}\` is for apps of kind ${otherKind}, and this one is of kind ${kind}`,
-      fix: `remove it, or set \`kind: ${otherKind}\``,
-      file: source.file,
-      ...source.positionOfKey([key]),
-    }));
+    .map(([otherKind, key]) => {
+      const message = `\`${key}\` is for apps of kind ${otherKind}, and this one is of kind ${kind}`;
+      const fix = `remove it, or set \`kind: ${otherKind}\``;
+      return placed({ code: 'TENANTD_E_INVALID_VALUE', message, fix }, placeOfKey(source, [key]));
+    });
 }
 
 const notYet: readonly NotYet[] = [

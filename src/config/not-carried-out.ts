@@ -1,4 +1,5 @@
 import type { Problem } from '../base/problem.ts';
+import { placed, placeOfKey } from './placed.ts';
 import type { ValuePath, YamlSource } from './yaml-source.ts';
 
 /** A setting that this version reads but does not carry out: said aloud where dropping it silently would break a promise. */
@@ -11,15 +12,10 @@ export interface NotYet {
 }
 
 export function findNotCarriedOut(source: YamlSource, settings: readonly NotYet[]): Problem[] {
+  const fix = 'remove it until a version that carries it out';
   return settings
     .filter(({ path, value }) => isGiven(source.value, path, value))
-    .map(({ path, message }) => ({
-      code: 'TENANTD_E_NOT_SUPPORTED',
-      message,
-      fix: 'remove it until a version that carries it out',
-      file: source.file,
-      ...source.positionOfKey(path),
-    }));
+    .map(({ path, message }) => placed({ code: 'TENANTD_E_NOT_SUPPORTED', message, fix }, placeOfKey(source, path)));
 }
 
 /** An empty list sets nothing. */

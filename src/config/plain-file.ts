@@ -45,7 +45,8 @@ async function readAtMost(file: FileHandle, maxBytes: number): Promise<Buffer> {
 }
 
 function textOf(bytes: Buffer, file: string): FileResult {
-  if (bytes.length === 0) return { problem: { code: 'TENANTD_E_FILE_EMPTY', message: 'the file is empty', fix: 'write its settings', file } };
+  if (bytes.length === 0)
+    return { problem: { code: 'TENANTD_E_FILE_EMPTY', message: 'the file is empty', fix: 'write its settings', file } };
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (!text.includes('\0')) return { text };
@@ -63,7 +64,9 @@ function tooLarge(file: string, maxBytes: number): FileResult {
 /** What was read of it may be half of it. */
 function changing(file: string): FileResult {
   const message = 'the file changed while it was read';
-  return { problem: { code: 'TENANTD_E_FILE_UNREADABLE', message, fix: 'wait until it is written, or write it at once by a rename', file } };
+  return {
+    problem: { code: 'TENANTD_E_FILE_UNREADABLE', message, fix: 'wait until it is written, or write it at once by a rename', file },
+  };
 }
 
 function notPlain(file: string): FileResult {

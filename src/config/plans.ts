@@ -33,26 +33,21 @@ export const planSchema = z
     concurrentRequests: fields.concurrentRequests.prefault(64),
     bodySize: fields.bodySize.prefault('25M'),
   })
-  .transform(
-    (plan): Plan => ({
-      memoryBytes: plan.memory,
-      cpu: plan.cpu,
-      processes: plan.processes,
-      diskBytes: plan.disk,
-      requestsPerSecond: plan.requestsPerSecond,
-      concurrentRequests: plan.concurrentRequests,
-      bodySizeBytes: plan.bodySize,
-    }),
-  )
+  .transform((plan): Plan => ({
+    memoryBytes: plan.memory,
+    cpu: plan.cpu,
+    processes: plan.processes,
+    diskBytes: plan.disk,
+    requestsPerSecond: plan.requestsPerSecond,
+    concurrentRequests: plan.concurrentRequests,
+    bodySizeBytes: plan.bodySize,
+  }))
   .meta({ description: 'What a tenant of this plan may use; what is not given is as in `starter`' });
 
 /** Used when tenantd.yaml has no plans. */
 export const starterPlan: Plan = planSchema.parse({});
 
-export const limitsSchema = z
-  .strictObject(fields)
-  .partial()
-  .meta({ description: 'Over the plan: what is given here counts instead' });
+export const limitsSchema = z.strictObject(fields).partial().meta({ description: 'Over the plan: what is given here counts instead' });
 
 export type Limits = z.infer<typeof limitsSchema>;
 

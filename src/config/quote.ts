@@ -5,14 +5,16 @@ const maxShownCharacters = 60;
  * format and separator character (escape sequences, bidirectional overrides) written out.
  */
 export function quote(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'a mapping';
-  return typeof value === 'string' ? `"${shorten(value)}"` : shorten(String(value));
+  if (typeof value === 'string') return `"${shorten(value)}"`;
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'a mapping';
+  return shorten(`${value as number | boolean | null | undefined}`);
 }
 
 /** Plain text of others on one line, without quotes. */
 export function shorten(text: string, maxCharacters: number = maxShownCharacters): string {
-  const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
+  const oneLine = text.slice(0, 4 * maxCharacters).replaceAll(/\s+/g, ' ');
+  const cut = text.length > maxCharacters ? `${oneLine.slice(0, maxCharacters)}…` : oneLine;
   return cut.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 

@@ -1,7 +1,9 @@
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import type { Route } from './app-values.ts';
+import { capProblems } from './cap-problems.ts';
 import { wildcardsOver } from './domain-name.ts';
+import { placed } from './placed.ts';
 import type { TenantDomain } from './tenant-schema.ts';
 import type { Position } from './yaml-source.ts';
 
@@ -40,17 +42,24 @@ export interface RouteResult {
  * other app has it; a second one would have nothing left. A domain without an app is there all the same, and answers 404.
  */
 export function routesOf(request: RouteRequest): RouteResult {
-  const apps = [...request.apps].map(([app, routed]) => ({ app, ...routed })).sort((a, b) => (a.app < b.app ? -1 : 1));
+  const apps = [...request.apps].map(named).sort((a, b) => (a.app < b.app ? -1 : 1));
   const served = request.domains.filter(({ redirectTo }) => redirectTo === undefined).map(({ name }) => name);
   const table = new Map(served.map((host) => [host, new Map<string, AppName>()]));
-  const problems = [...addWrittenRoutes(apps, request, table), ...addDefaultRoutes(apps, request.tenant, served, table)];
+  const problems = capProblems([...addWrittenRoutes(apps, request, table), ...addDefaultRoutes(apps, request.tenant, served, table)]);
 
   const redirects = request.domains.flatMap(({ name, redirectTo }) => (redirectTo === undefined ? [] : [{ host: name, redirectTo }]));
-  const hosts = [...table].map(([host, paths]) => ({ host, paths: [...paths].map(([prefix, app]) => ({ prefix, app })).sort(longestFirst) }));
+  const hosts = [...table].map(([host, paths]) => ({
+    host,
+    paths: [...paths].map(([prefix, app]) => ({ prefix, app })).sort(longestFirst),
+  }));
   return { hosts: [...hosts, ...redirects], problems, urlsByApp: urlsOf(apps, hosts) };
 }
 
 type NamedApp = RoutedApp & { app: AppName };
+function named([app, routed]: [AppName, RoutedApp]): NamedApp {
+  return { app, ...routed };
+}
+
 type Table = Map<string, Map<string, AppName>>;
 
 function addWrittenRoutes(apps: readonly NamedApp[], request: RouteRequest, table: Table): Problem[] {
@@ -76,7 +85,12 @@ function hostFault(host: string, { tenant, domains, owners }: RouteRequest): Fau
 }
 
 /** The nearest name that anyone owns decides, as it does when a request comes. */
-function isBelowOwnWildcard(host: string, tenant: TenantName, domains: readonly TenantDomain[], owners: ReadonlyMap<string, TenantName>): boolean {
+function isBelowOwnWildcard(
+  host: string,
+  tenant: TenantName,
+  domains: readonly TenantDomain[],
+  owners: ReadonlyMap<string, TenantName>,
+): boolean {
   if (owners.has(host)) return false;
   const nearest = wildcardsOver(host).find((wildcard) => owners.has(wildcard) || domains.some(({ name }) => name === wildcard));
   const own = domains.find(({ name }) => name === nearest);
@@ -99,12 +113,9 @@ function addDefaultRoutes(apps: readonly NamedApp[], tenant: TenantName, served:
   const free = served.filter((host) => !table.get(host)?.has('/'));
   for (const host of free) table.get(host)?.set('/', first.app);
   const without = served.length > 0 && free.length === 0 ? [first, ...others] : others;
-  return without.map((app) => ({
-    code: 'TENANTD_E_ROUTE_CONFLICT',
-    message: 'the app has no routes, and another app answers at "/" on every domain',
-    fix: 'add `routes` to its app.yaml',
-    ...placeOf(app, tenant),
-  }));
+  const message = 'the app has no routes, and another app answers at "/" on every domain';
+  const fix = 'add `routes` to its app.yaml';
+  return without.map((app) => placed({ code: 'TENANTD_E_ROUTE_CONFLICT', message, fix }, placeOf(app, tenant)));
 }
 
 function placeOf({ app, file, routePositions }: NamedApp, tenant: TenantName, index?: number): Partial<Problem> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { errnoOf, messageOf } from '../base/errors.ts';
 import { type AppName, isAppName, isTenantName, type TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
+import { placed } from './placed.ts';
 import { readPlainFile } from './plain-file.ts';
 import { listSome } from './quote.ts';
 
@@ -40,7 +41,8 @@ export async function scanTenants(tenantsDir: string): Promise<ScanResult> {
   if ('problem' in listing) return { ok: false, tenants: [], problems: [listing.problem] };
   const { names, problems } = listing;
   // Which of too many to leave out is not ours to choose: those that run go on.
-  if (names.length > limits.tenants) return { ok: false, tenants: [], problems: [tooMany(tenantsDir, names.length, limits.tenants, 'tenants')] };
+  if (names.length > limits.tenants)
+    return { ok: false, tenants: [], problems: [tooMany(tenantsDir, names.length, limits.tenants, 'tenants')] };
   return { ok: true, tenants: await scanAll(tenantsDir, names), problems };
 }
 
@@ -52,7 +54,7 @@ export async function scanTenant(tenantsDir: string, name: TenantName): Promise<
   if (kind === 'gone') return undefined;
   if (kind !== 'folder') return { name, dir, file, ...noApps, problems: [{ ...kind, tenant: name }] };
   const [config, apps] = await Promise.all([readPlainFile(file, { maxBytes: limits.fileBytes }), listApps(join(dir, 'apps'))]);
-  const problems = [...(config.problem ? [config.problem] : []), ...apps.problems].map((problem) => ({ ...problem, tenant: name }));
+  const problems = [...(config.problem ? [config.problem] : []), ...apps.problems].map((problem) => placed(problem, { tenant: name }));
   return { name, dir, file, ...apps, problems, ...(config.problem ? {} : { text: config.text }) };
 }
 
@@ -102,7 +104,11 @@ async function folderIdOf(dir: string): Promise<string | undefined> {
 type Listing<Name> = { names: Name[]; problems: Problem[] } | { problem: Problem };
 
 /** The folders in `dir` whose names are valid. Files and hidden names are nobody's; of many bad names one problem is told. */
-async function listFolders<Name extends string>(dir: string, isName: (text: string) => text is Name, what: 'tenant' | 'app'): Promise<Listing<Name>> {
+async function listFolders<Name extends string>(
+  dir: string,
+  isName: (text: string) => text is Name,
+  what: 'tenant' | 'app',
+): Promise<Listing<Name>> {
   const names: Name[] = [];
   const badNames: string[] = [];
   const links: string[] = [];
@@ -112,7 +118,8 @@ async function listFolders<Name extends string>(dir: string, isName: (text: stri
       if (++entries > limits.entries) return { problem: tooMany(dir, entries, limits.entries, 'entries') };
       if (entry.name.startsWith('.')) continue;
       if (entry.isSymbolicLink()) links.push(entry.name);
-      else if (entry.isDirectory()) (isName(entry.name) ? names : badNames).push(entry.name as Name);
+      else if (entry.isDirectory() && isName(entry.name)) names.push(entry.name);
+      else if (entry.isDirectory()) badNames.push(entry.name);
     }
   } catch (error) {
     return { problem: unreadable(dir, error) };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../base/error-codes.ts';
 import type { Problem } from '../base/problem.ts';
+import { capProblems, maxToldProblems } from './cap-problems.ts';
 import { keysAt } from './json-schema-keys.ts';
 import { nearest } from './nearest.ts';
 import { listSome, quote } from './quote.ts';
@@ -18,12 +19,17 @@ interface Finding {
 }
 
 /** The value that `schema` makes of a file, or one problem for each rule that the file breaks. */
-export function checkSchema<T>(schema: z.ZodType<T>, source: YamlSource): { value: T; problems: [] } | { value?: undefined; problems: Problem[] } {
+export function checkSchema<T>(
+  schema: z.ZodType<T>,
+  source: YamlSource,
+): { value: T; problems: [] } | { value?: undefined; problems: Problem[] } {
   const result = schema.safeParse(source.value);
   if (result.success) return { value: result.data, problems: [] };
-  const findings = result.error.issues.flatMap((issue) => judge(issue, [], schema, source.value));
+  // To name and to find each of 10,000 wrong keys would take seconds, and nobody reads that many.
+  const issues = result.error.issues.slice(0, maxToldProblems + 1);
+  const findings = issues.flatMap((issue) => judge(issue, [], schema, source.value)).slice(0, maxToldProblems + 1);
   const problems = findings.map((finding) => toProblem(finding, source));
-  return { problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)) };
+  return { problems: capProblems(problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))) };
 }
 
 function toProblem({ code, message, fix, path, atKey = false }: Finding, source: YamlSource): Problem {
@@ -32,7 +38,7 @@ function toProblem({ code, message, fix, path, atKey = false }: Finding, source:
 
 function judge(issue: Issue, above: ValuePath, schema: z.ZodType, root: unknown): Finding[] {
   const path = [...above, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, path, schema));
+  if (issue.code === 'unrecognized_keys') return issue.keys.slice(0, maxToldProblems + 1).map((key) => unknownKey(key, path, schema));
   if (issue.code === 'invalid_union') return judgeUnion(issue, path, schema, root);
   if (issue.code === 'invalid_key') return [{ ...judgeValue(issue.issues[0] ?? issue, path, path.at(-1)), atKey: true }];
   const input = valueAt(root, path);
@@ -88,22 +94,16 @@ const shapes: Readonly<Record<string, string>> = {
 };
 
 function judgeValue(issue: Issue, path: ValuePath, input: unknown): Finding {
-  switch (issue.code) {
-    case 'invalid_type':
-      return judgeType(issue.expected, path, input);
-    case 'invalid_value': {
-      const values = issue.values.map(String);
-      const meant = typeof input === 'string' ? nearest(input, values) : undefined;
-      return invalid(path, input, `must be ${values.length > 1 ? 'one of ' : ''}${values.join(', ')}`, meant && `did you mean \`${meant}\`?`);
-    }
-    case 'too_small':
-    case 'too_big':
-      return judgeRange(issue, path, input);
-    case 'custom':
-      return judgeOwnRule(issue, path, input);
-    default:
-      return invalid(path, input, issue.message);
-  }
+  if (issue.code === 'invalid_type') return judgeType(issue.expected, path, input);
+  if (issue.code === 'invalid_value') return judgeChoice(issue.values.map(String), path, input);
+  if (issue.code === 'too_small' || issue.code === 'too_big') return judgeRange(issue, path, input);
+  return issue.code === 'custom' ? judgeOwnRule(issue, path, input) : invalid(path, input, issue.message);
+}
+
+function judgeChoice(values: string[], path: ValuePath, input: unknown): Finding {
+  if (input === null) return withoutValue(path, `one of ${values.join(', ')}`);
+  const meant = typeof input === 'string' ? nearest(input, values) : undefined;
+  return invalid(path, input, `must be one of ${values.join(', ')}`, meant && `did you mean \`${meant}\`?`);
 }
 
 function judgeType(expected: string, path: ValuePath, input: unknown): Finding {
@@ -124,7 +124,13 @@ function judgeRange(issue: Issue & { code: 'too_small' | 'too_big' }, path: Valu
   if (issue.origin !== 'array') return invalid(path, input, `must be ${limit}`);
   const code = issue.code === 'too_big' ? 'TENANTD_E_TOO_MANY' : 'TENANTD_E_INVALID_VALUE';
   const count = Array.isArray(input) ? input.length : 0;
-  return { code, message: `\`${nameOf(path)}\` must have ${limit} entries, not ${count}`, fix: 'shorten or fill the list', path, atKey: true };
+  return {
+    code,
+    message: `\`${nameOf(path)}\` must have ${limit} entries, not ${count}`,
+    fix: 'shorten or fill the list',
+    path,
+    atKey: true,
+  };
 }
 
 /** Rules of our own (`fault` in values.ts) bring their code and fix along. */
@@ -139,7 +145,12 @@ function invalid(path: ValuePath, input: unknown, rule: string, fix?: string): F
   const subject = path.length === 0 ? 'the file' : `\`${nameOf(path)}\``;
   const not = input !== undefined && rule.startsWith('must') && !mayBeSecret(path) ? `, not ${quote(input)}` : '';
   const message = `${subject} ${rule}${not}`;
-  return { code: 'TENANTD_E_INVALID_VALUE', message, fix: fix ?? `change ${path.length === 0 ? 'the file' : 'the value'} so that it fits`, path };
+  return {
+    code: 'TENANTD_E_INVALID_VALUE',
+    message,
+    fix: fix ?? `change ${path.length === 0 ? 'the file' : 'the value'} so that it fits`,
+    path,
+  };
 }
 
 /** People put into the environment what should be a secret; a problem goes into logs. */

@@ -9,7 +9,7 @@ export interface SettleOptions<Key> {
   quietMs: number;
   /** ...and at the latest this long after the first one that was not told yet. */
   maxMs: number;
-  onSettled(key: Key): void;
+  onSettled: (key: Key) => void;
 }
 
 /** Makes one call of many touches of the same key. */

@@ -2,11 +2,12 @@ import type { TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import { nearest } from './nearest.ts';
 import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
+import { placed, placeOf } from './placed.ts';
 import { applyLimits, type Plan, starterPlan } from './plans.ts';
 import { listSome } from './quote.ts';
 import { checkSchema } from './schema-problems.ts';
 import { type TenantDomain, type TenantFile, tenantSchema } from './tenant-schema.ts';
-import { parseYaml, type Position, type ValuePath, type YamlSource } from './yaml-source.ts';
+import { parseYaml, type Position, type YamlSource } from './yaml-source.ts';
 
 export type { TenantDomain } from './tenant-schema.ts';
 
@@ -40,13 +41,15 @@ export interface TenantContext {
 
 export function parseTenantConfig(text: string, file: string, context: TenantContext): TenantConfigResult {
   const { config, source, problems } = parse(text, file, context);
-  const ofTenant = problems.map((problem) => ({ ...problem, tenant: context.tenant }));
+  const ofTenant = problems.map((problem) => placed(problem, { tenant: context.tenant }));
   if (!config) return { positions: new Map(), problems: ofTenant };
   const positions = new Map(config.domains.map(({ name }, index) => [name, source.positionOf(['domains', index])]));
   return { config, positions, problems: ofTenant };
 }
 
-type Parsed = { config: TenantConfig; source: YamlSource; problems: Problem[] } | { config?: undefined; source?: undefined; problems: Problem[] };
+type Parsed =
+  | { config: TenantConfig; source: YamlSource; problems: Problem[] }
+  | { config?: undefined; source?: undefined; problems: Problem[] };
 
 function parse(text: string, file: string, context: TenantContext): Parsed {
   const { source, problems: yamlProblems } = parseYaml(text, file);
@@ -75,7 +78,7 @@ function hasKnownPlan({ plan }: TenantFile, source: YamlSource, { plans, default
   if (!plans || plans.has(name)) return [];
   const meant = nearest(name, [...plans.keys()]);
   const fix = meant ? `did you mean \`${meant}\`?` : `use one of ${listSome([...plans.keys()], 10)}, or define it in tenantd.yaml`;
-  return [{ code: 'TENANTD_E_UNKNOWN_PLAN', message: `there is no plan "${name}"`, fix, ...at(source, ['plan']) }];
+  return [{ code: 'TENANTD_E_UNKNOWN_PLAN', message: `there is no plan "${name}"`, fix, ...placeOf(source, ['plan']) }];
 }
 
 function listsDomainsOnce({ domains }: TenantFile, source: YamlSource): Problem[] {
@@ -86,7 +89,7 @@ function listsDomainsOnce({ domains }: TenantFile, source: YamlSource): Problem[
       return [];
     }
     const message = `the domain "${name}" is listed twice`;
-    return [{ code: 'TENANTD_E_DUPLICATE_DOMAIN', message, fix: 'list it once', ...at(source, ['domains', index]) }];
+    return [{ code: 'TENANTD_E_DUPLICATE_DOMAIN', message, fix: 'list it once', ...placeOf(source, ['domains', index]) }];
   });
 }
 
@@ -99,7 +102,7 @@ function redirectsToItself({ domains }: TenantFile, source: YamlSource): Problem
         code: 'TENANTD_E_REDIRECT_TARGET',
         message: `"${redirectTo}" is no domain that this tenant serves`,
         fix: `list it under \`domains\`, without a redirect of its own`,
-        ...at(source, ['domains', index, 'redirectTo']),
+        ...placeOf(source, ['domains', index, 'redirectTo']),
       },
     ];
   });
@@ -109,14 +112,16 @@ function hasWholeGrants({ grants }: TenantFile, source: YamlSource): Problem[] {
   return grants.flatMap(({ app, path, access }, index): Problem[] => {
     if ((app === undefined) !== (path === undefined) && (app !== undefined) === (access === 'http')) return [];
     const message = 'a grant is either an `app` with access http, or a `path` with access read or write';
-    return [{ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'write one of the two', ...at(source, ['grants', index]) }];
+    return [{ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'write one of the two', ...placeOf(source, ['grants', index]) }];
   });
 }
 
 function hasKeyForCertificate({ tls }: TenantFile, source: YamlSource): Problem[] {
   if ((tls.certificate === undefined) === (tls.key === undefined)) return [];
   const missing = tls.key === undefined ? 'key' : 'certificate';
-  return [{ code: 'TENANTD_E_MISSING_KEY', message: `\`tls.${missing}\` is missing`, fix: 'give both, or neither', ...at(source, ['tls']) }];
+  return [
+    { code: 'TENANTD_E_MISSING_KEY', message: `\`tls.${missing}\` is missing`, fix: 'give both, or neither', ...placeOf(source, ['tls']) },
+  ];
 }
 
 const notYet: readonly NotYet[] = [
@@ -124,10 +129,9 @@ const notYet: readonly NotYet[] = [
   { path: ['grants'], message: '`grants` is read but not carried out yet: nothing crosses between tenants' },
   { path: ['tls', 'certificate'], message: '`tls.certificate` is read but not carried out yet: there is plain http only' },
   { path: ['limits', 'disk'], message: '`limits.disk` is read but not carried out yet: disk space is not limited' },
-  { path: ['limits', 'requestsPerSecond'], message: '`limits.requestsPerSecond` is read but not carried out yet: requests are not limited' },
+  {
+    path: ['limits', 'requestsPerSecond'],
+    message: '`limits.requestsPerSecond` is read but not carried out yet: requests are not limited',
+  },
   { path: ['branding', 'errorPages'], message: '`branding.errorPages` is read but not carried out yet: error pages are the plain ones' },
 ];
-
-function at(source: YamlSource, path: ValuePath): { file: string; line: number; column: number } {
-  return { file: source.file, ...source.positionOf(path) };
-}

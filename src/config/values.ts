@@ -79,7 +79,9 @@ export function line(maxCharacters: number, description: string): z.ZodType<stri
   return textAs(
     (text) => {
       if (text === '' || text.length > maxCharacters || /\p{C}/u.test(text)) {
-        return { fault: { message: `must be one line of 1 to ${maxCharacters} characters`, fix: 'shorten it, without control characters' } };
+        return {
+          fault: { message: `must be one line of 1 to ${maxCharacters} characters`, fix: 'shorten it, without control characters' },
+        };
       }
       return { value: text };
     },

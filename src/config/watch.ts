@@ -104,6 +104,8 @@ function isOfInterest([tenant, name, app, ...deeper]: string[]): boolean {
 
 function watchProblem(file: string, error: unknown): Problem {
   const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EMFILE';
-  const fix = full ? 'raise fs.inotify.max_user_watches and max_user_instances (sysctl), then reload' : 'run `tenantctl reload` after changes';
+  const fix = full
+    ? 'raise fs.inotify.max_user_watches and max_user_instances (sysctl), then reload'
+    : 'run `tenantctl reload` after changes';
   return { code: 'TENANTD_E_FILE_UNREADABLE', message: `changes can not be watched: ${messageOf(error)}`, fix, file };
 }

@@ -1,4 +1,16 @@
-import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import type { ErrorCode } from '../base/error-codes.ts';
 import type { Problem } from '../base/problem.ts';
 import { messageOf } from '../base/errors.ts';
@@ -49,14 +61,14 @@ export function parseYaml(text: string, file: string): YamlResult {
       uniqueKeys: false,
     });
     const fault = document.errors[0] ?? document.warnings[0];
-    if (fault) return problemAt(fault.pos[0], `the file is not valid YAML: ${sentenceOf(fault.message)}`, 'correct the file at this place');
+    if (fault) return problemAt(fault.pos[0], `the file is not valid YAML: ${explain(fault)}`, 'correct the file at this place');
     if (isEmpty(document)) return problemAt(undefined, 'the file is empty', 'write its settings, or remove it', 'TENANTD_E_FILE_EMPTY');
     const bad = findBadKey(document);
     if (bad) return problemAt(bad.offset, bad.message, bad.fix, bad.code);
     const value: unknown = document.toJS({ maxAliasCount });
     return { source: createSource(document, lines, file, value), problems: [] };
   } catch (error) {
-    // The parser recurses: a file of nothing but brackets ends its stack, too many aliases end in a ReferenceError.
+    // What follows the parser recurses too; too many aliases end in a ReferenceError.
     const what = error instanceof RangeError ? 'it is nested too deeply' : sentenceOf(messageOf(error));
     return problemAt(undefined, `the file can not be taken: ${what}`, 'write it with less nesting and fewer aliases');
   }
@@ -64,6 +76,12 @@ export function parseYaml(text: string, file: string): YamlResult {
 
 function isEmpty(document: Document): boolean {
   return document.contents === null || (isScalar(document.contents) && document.contents.value === null);
+}
+
+function explain({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'it has several documents';
+  // The parser turns the end of its stack into an error of the file.
+  return message.includes('call stack') ? 'it is nested too deeply' : sentenceOf(message);
 }
 
 /** The parser's words, as the rest of a sentence. */
@@ -125,7 +143,7 @@ function locate(document: Document, path: ValuePath): { key: number; value: numb
   let node: unknown = document.contents;
   let found = { key: startOf(node) ?? 0, value: startOf(node) ?? 0 };
   for (const step of path) {
-    const collection = isAlias(node) ? (node as Alias).resolve(document) : node;
+    const collection = isAlias(node) ? node.resolve(document) : node;
     const child = childOf(collection, step);
     if (!child) break;
     node = child.value;

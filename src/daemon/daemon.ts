@@ -9,7 +9,6 @@ import { watchDaemonConfig, watchTenants } from '../config/watch.ts';
 import { findUser } from '../privileged/users.ts';
 import type { ReloadResult, Status, TenantStatus } from '../protocol/control.ts';
 import { startControlServer } from './control-server.ts';
-import { takeDaemonLock } from './daemon-lock.ts';
 import { createEdgeLink, type EdgeLink, edgeRole } from './edge-link.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { layerProblems } from './layers.ts';
@@ -50,8 +49,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   if (!loaded.config) throw configurationError(loaded.problems);
   const config = loaded.config;
   const paths = createPaths(config);
-  const { machine, missingLayers } = await openMachine({ ...options, config, paths });
-  const unlock = takeDaemonLock(paths.pidFile);
+  const { machine, missingLayers, unlock } = await openMachine({ ...options, config, paths });
   const store = openStore(paths.database, { ...config.uids, isTaken: (uid) => findUser({ uid }) !== undefined });
   const edge = createEdgeLink(machine, { listen: config.http.listen, processes: config.edge.processes });
   const fleet = createFleet(store, paths, config);

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { TenantdError } from '../base/errors.ts';
+import { messageOf, TenantdError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { closeInheritedDescriptors } from '../privileged/descriptors.ts';
 import { startDaemon } from './daemon.ts';
@@ -32,7 +32,7 @@ try {
     cgroupBase: process.env['TENANTD_CGROUP'],
     log,
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal, daemon.stop));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal, () => daemon.stop()));
 } catch (error) {
   fail(error);
 }
@@ -49,21 +49,32 @@ async function shutDown(signal: string, stop: () => Promise<void>): Promise<void
 }
 
 function readArguments(): { config: string; log: 'text' | 'json' } {
+  const { values } = parseOptions();
+  if (values.version === true) exitWith(`${version}\n`);
+  if (values.help === true) exitWith(usage);
+  const format = values.log ?? 'json';
+  if (format !== 'text' && format !== 'json') return refuse(`--log is text or json, not ${format}`);
+  return { config: values.config ?? process.env['TENANTD_CONFIG'] ?? '/etc/tenantd/tenantd.yaml', log: format };
+}
+
+function parseOptions() {
   try {
-    const { values } = parseArgs({
+    return parseArgs({
       options: { config: { type: 'string' }, log: { type: 'string' }, version: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
     });
-    if (values.version || values.help) {
-      process.stdout.write(values.version ? `${version}\n` : usage);
-      process.exit(0);
-    }
-    if (values.log !== undefined && values.log !== 'text' && values.log !== 'json')
-      throw new Error(`--log is text or json, not ${values.log}`);
-    return { config: values.config ?? process.env['TENANTD_CONFIG'] ?? '/etc/tenantd/tenantd.yaml', log: values.log ?? 'json' };
   } catch (error) {
-    process.stderr.write(`tenantd: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-    process.exit(2);
+    return refuse(messageOf(error));
   }
+}
+
+function exitWith(text: string): never {
+  process.stdout.write(text);
+  process.exit(0);
+}
+
+function refuse(reason: string): never {
+  process.stderr.write(`tenantd: ${reason}\n\n${usage}`);
+  process.exit(2);
 }
 
 function fail(error: unknown): never {

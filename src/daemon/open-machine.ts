@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
@@ -7,7 +8,7 @@ import { closeNetwork, createNetwork } from '../privileged/networks.ts';
 import { copyBubblewrap, findPrograms } from '../privileged/programs.ts';
 import { createLauncher, type Launcher } from '../privileged/sandboxes.ts';
 import { makeServiceUser } from '../privileged/users.ts';
-import { createHash } from 'node:crypto';
+import { takeDaemonLock } from './daemon-lock.ts';
 import { type MissingLayer, probeLayer } from './layers.ts';
 import type { Machine } from './machine.ts';
 import type { Paths } from './paths.ts';
@@ -16,6 +17,8 @@ import { createSandboxRegistry } from './sandbox-registry.ts';
 export interface OpenedMachine {
   machine: Machine;
   missingLayers: MissingLayer[];
+  /** Gives the run directory back to the next daemon. */
+  unlock: () => void;
 }
 
 export interface MachineOptions {
@@ -34,6 +37,8 @@ const edgeUserName = 'tenantd-edge';
 export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBase, log }: MachineOptions): Promise<OpenedMachine> {
   const programs = findPrograms();
   const edgeUser = await makeServiceUser(programs, edgeUserName);
+  mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
+  const unlock = takeDaemonLock(paths.pidFile);
   makeDirectories(paths, edgeUser.gid);
   const launcher = createLauncher({
     programs,
@@ -48,12 +53,12 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   await probeLayer('network', missingLayers, async () => closeNetwork(await createNetwork(programs)));
   await probeLayer('root', missingLayers, () => probeSandbox(launcher, edgeUser));
   const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log });
-  return { machine: { programs, paths, registry, groups, edgeUser, nodeBinary, libDir, log }, missingLayers };
+  return { machine: { programs, paths, registry, groups, edgeUser, nodeBinary, libDir, log }, missingLayers, unlock };
 }
 
 function makeDirectories(paths: Paths, edgeGid: number): void {
   const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
-  for (const parent of [paths.stateDir, paths.runDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
+  for (const parent of [paths.stateDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
   for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir]) ensureDirectory(open, ownRoot);
   for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
     ensureDirectory(closed, { ...ownRoot, mode: 0o700 });

@@ -32,6 +32,8 @@ export type HostState = 'absent' | 'waiting' | 'starting' | 'connected';
  */
 export interface TenantHost {
   state(): HostState;
+  /** Counts connections: another number is another host, or the same one that came back. */
+  connection(): number;
   /** When the next start is due, while `waiting`. */
   retryAtMs(): number;
   failures(): number;
@@ -73,6 +75,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
   let channel: Channel | undefined;
   let role: z.infer<typeof hostRole> | undefined;
   let staticListener: { file: string; socket: InheritableSocket } | undefined;
+  let connections = 0;
   let failures = 0;
   let retryAtMs = 0;
   let retryTimer: NodeJS.Timeout | undefined;
@@ -87,6 +90,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       onFault: (error) => log.warn({ tenant, error: error.message }, 'the tenant host said something unreadable'),
     });
     channel = accepted;
+    connections += 1;
     void accepted.closed.then(() => {
       if (channel !== accepted) return;
       channel = undefined;
@@ -157,6 +161,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       if (sandbox) return 'starting';
       return retryTimer ? 'waiting' : 'absent';
     },
+    connection: () => connections,
     retryAtMs: () => retryAtMs,
     failures: () => failures,
     pid: () => sandbox?.commandPid() ?? 0,

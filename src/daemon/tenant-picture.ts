@@ -22,6 +22,7 @@ export interface TenantApp {
  * The result is kept until one of them changes.
  */
 export interface TenantPicture {
+  readonly tenant: TenantName;
   desired(): DesiredTenant | undefined;
   setDesired(desired: DesiredTenant | undefined): void;
   apps(): ReadonlyMap<AppName, TenantApp>;
@@ -102,6 +103,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   }
 
   return {
+    tenant,
     desired: () => desired,
     setDesired(next) {
       // A directory that was put in another's place may hold another manifest.

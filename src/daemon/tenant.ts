@@ -1,25 +1,25 @@
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { messageOf, TenantdError } from '../base/errors.ts';
+import type { UnixUser } from '../privileged/users.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
-import type { AppRoute, AppRouteState } from '../protocol/edge.ts';
-import type { HostSettings } from '../protocol/host.ts';
-import { toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
 import { createHostHandlers, type HostedAppState } from './host-handlers.ts';
 import type { layerProblems } from './layers.ts';
 import { createLogReader, type LogReader } from './log-reader.ts';
 import type { Machine } from './machine.ts';
-import { type JobOwner, readManifests } from './manifests.ts';
-import { type ActualTenant, nextStep, type Step } from './plan.ts';
-import { createRate } from './rate.ts';
-import type { Sandbox, SandboxExit } from './sandbox-registry.ts';
+import type { JobOwner } from './manifests.ts';
+import { type ActualTenant, nextStep } from './plan.ts';
+import type { Sandbox } from './sandbox-registry.ts';
 import type { Store } from './store.ts';
 import { createTenantHost, type TenantHost } from './tenant-host.ts';
-import { createTenantPicture, type TenantApp, type TenantPicture } from './tenant-picture.ts';
+import { createTenantPicture, type TenantPicture } from './tenant-picture.ts';
 import { createTenantResources, type TenantResources } from './tenant-resources.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
-import { createWorkers, toWorkerInfo, type Worker, type Workers } from './workers.ts';
+import { createTenantService, type TenantService } from './tenant-service.ts';
+import { createSteps, executeStep, jobOwnerOf, type StepRecord } from './tenant-steps.ts';
+import type { Worker, Workers } from './workers.ts';
 
 export interface TenantContext {
   machine: Machine;
@@ -41,8 +41,6 @@ export interface TenantContext {
  *
  * Invariants:
  * - `advance` runs for one tenant at a time (the reconciler sees to it), and every step leaves what it did in `actual()`.
- * - What an app runs from comes from the store and the operator's files alone, never from what the host says.
- * - A worker that is to end is unlisted at the edge first: no new request reaches it.
  */
 export interface Tenant {
   readonly name: TenantName;
@@ -66,13 +64,14 @@ export interface Tenant {
   adopt(sandbox: Sandbox, role: 'host' | 'worker'): void;
 }
 
+const retryPolicy: BackoffPolicy = { firstMs: 1_000, maxMs: 60_000, healthyMs: 0 };
+
 export function createTenant(context: TenantContext, name: TenantName): Tenant {
   const { machine, store, edge, log } = context;
-  const { paths } = machine;
-  const actual = { prepared: false, leftovers: false, limitsKey: '', routesKey: '', configureKey: '' };
+  const actual: StepRecord = { prepared: false, leftovers: false, limitsKey: '', routesKey: '', configureKey: '' };
+  let failedSteps = 0;
   const stepProblems = new Map<string, Problem>();
   const appStates = new Map<AppName, HostedAppState>();
-  const startRate = createRate({ burst: 40, perSecond: 4, nowMs: Date.now });
 
   const picture = createTenantPicture(store, name);
   const waiters = createWaiters();
@@ -83,37 +82,47 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     userPrefix: context.userPrefix,
     withNetwork: context.withNetwork,
   });
-  const workers: Workers = createWorkers({ machine, tenant: name, hostUser: resources.user, onExit: tellExit });
-  const host: TenantHost = createTenantHost({
-    machine,
-    tenant: name,
-    user: resources.user,
-    handlers: handlersForHost(),
-    onChange: hostChanged,
+  const user = (): UnixUser => resources.user();
+  const service: TenantService = createTenantService({
+    ...{ machine, edge, log, tenant: name, picture, resources, urlsOf },
+    host: () => host,
+    toldState: (app) => appStates.get(app)?.state,
+    isPublished: () => actual.routesKey !== '',
+    onChange: waiters.notify,
   });
-  const logs: LogReader = createLogReader({ machine, host, owner: jobOwner });
+  const host: TenantHost = createTenantHost({ machine, tenant: name, user, handlers: handlersForHost(), onChange: hostChanged });
+  const owner = (): JobOwner => jobOwnerOf(machine, resources, picture);
+  const logs: LogReader = createLogReader({ machine, host, owner });
+  const steps = createSteps({ context, name, actual, picture, resources, host, service, logs, owner, appStates });
+  const { workers } = service;
 
   function handlersForHost() {
     return createHostHandlers({
       appState(state) {
         appStates.set(state.app, state);
-        publishApp(state.app);
+        service.publish(state.app);
       },
       startWorker,
-      stopWorker(id, reason) {
-        const worker = workers.get(id);
-        if (worker) void endWorker(worker, reason);
-      },
-      workerReady(id) {
-        const worker = workers.get(id);
-        if (worker && !worker.draining) beginService(worker);
-      },
+      stopWorker: (id, reason) => void service.endWorker(id, reason),
+      workerReady: (id) => service.serve(id),
       manifestChanged(app) {
         picture.markStale([app]);
         context.requestReconcile(name);
       },
       logLines: (event) => logs.hear(event),
     });
+  }
+
+  /** Why a worker could not be started is the tenant's problem until one could. */
+  async function startWorker(app: AppName): Promise<Worker> {
+    try {
+      const worker = await service.startWorker(app);
+      stepProblems.delete(`start ${app}`);
+      return worker;
+    } catch (error) {
+      stepProblems.set(`start ${app}`, { ...toProblem(error), app });
+      throw error;
+    }
   }
 
   function hostChanged(): void {
@@ -132,185 +141,24 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     const step = nextStep(context.layers.blocking ? undefined : picture.wanted(), observe());
     if (!step) return false;
     try {
-      await execute(step);
+      await executeStep(steps, step);
       stepProblems.delete(step.do);
+      failedSteps = 0;
       return true;
     } catch (error) {
       const problem = toProblem(error);
       stepProblems.set(step.do, problem);
       log.error({ tenant: name, step: step.do, code: problem.code }, problem.message);
+      tryAgainLater();
       return false;
     } finally {
       waiters.notify();
     }
   }
 
-  const executors: { [Do in Step['do']]: (step: Extract<Step, { do: Do }>) => Promise<void> | void } = {
-    async prepare() {
-      actual.leftovers = true;
-      await resources.prepare(picture.limits());
-      actual.limitsKey = JSON.stringify(picture.limits());
-      await host.open();
-      actual.prepared = true;
-    },
-    'set-limits'() {
-      resources.setLimits(picture.limits());
-      actual.limitsKey = JSON.stringify(picture.limits());
-    },
-    async 'read-manifests'({ apps }) {
-      picture.takeStale(apps);
-      picture.setManifests(await readManifests(machine, jobOwner(), apps));
-    },
-    'publish-routes'() {
-      actual.routesKey = picture.wanted()?.routesKey ?? '';
-      edge.setTenant({ ...picture.routes(), apps: [...picture.apps().keys()].map(appRoute) });
-    },
-    async 'start-host'() {
-      const { appsDir, appsDirId } = appsFolder();
-      await host.start({ networkPath: resources.network()?.path, appsDir, appsDirId });
-      for (const app of picture.apps().keys()) publishApp(app);
-    },
-    'configure-host': configureHost,
-    'withdraw-routes'() {
-      edge.removeTenant(name);
-      actual.routesKey = '';
-    },
-    async 'stop-workers'() {
-      await Promise.all(workers.all().map((worker) => endWorker(worker, 'the tenant is stopped')));
-    },
-    'stop-host': () => host.stop(),
-    async dismantle() {
-      await host.close();
-      await resources.release();
-      appStates.clear();
-      Object.assign(actual, { prepared: false, leftovers: false, limitsKey: '', configureKey: '' });
-    },
-  };
-
-  async function execute(step: Step): Promise<void> {
-    // Each executor takes exactly the step of its own name.
-    await (executors[step.do] as (step: Step) => Promise<void> | void)(step);
-  }
-
-  async function configureHost(): Promise<void> {
-    const { maxBytes, keep } = context.logs;
-    const settings: HostSettings = { tenant: name, logMaxBytes: maxBytes, logKeep: keep };
-    const apps = picture.specs();
-    await host.request('configure', {
-      settings,
-      apps,
-      workers: workers
-        .all()
-        .filter(({ draining }) => !draining)
-        .map(toWorkerInfo),
-    });
-    actual.configureKey = JSON.stringify(apps);
-    for (const app of appStates.keys()) if (!apps.some((spec) => spec.app === app)) appStates.delete(app);
-    await logs.resume();
-  }
-
-  function appsFolder(): { appsDir: string; appsDirId: string } {
-    const appsDirId = picture.desired()?.appsDirId ?? '';
-    return { appsDir: appsDirId === '' ? paths.emptyDir : paths.appsDirOf(name), appsDirId };
-  }
-
-  function jobOwner(): JobOwner {
-    return { tenant: name, user: resources.user(), appsDir: appsFolder().appsDir, logsDir: paths.logsDirOf(name) };
-  }
-
-  // Workers
-
-  function orderOf(app: AppName): TenantApp | undefined {
-    return picture.apps().get(app);
-  }
-
-  async function startWorker(app: AppName): Promise<Worker> {
-    const known = orderOf(app);
-    const settings = known && toWorkerSettings(known.order);
-    if (!settings || known.spec.desired === 'stopped')
-      throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${name}/${app} is not to run`, 'see tenantctl status');
-    assertMayStart(app, known.order.workers);
-    const { uid } = resources.ensureApp(app);
-    const { heapMegabytes, tmpBytes, manifest } = known.order;
-    try {
-      const worker = await workers.start({
-        ...{ app, generation: known.spec.generation, settings, env: manifest.env, heapMegabytes, tmpBytes, uid },
-        networkPath: resources.network()?.path,
-      });
-      stepProblems.delete(`start ${app}`);
-      waiters.notify();
-      return worker;
-    } catch (error) {
-      stepProblems.set(`start ${app}`, { ...toProblem(error), app });
-      throw error;
-    }
-  }
-
-  /** A host that asks for ever more gets no more than twice what is wanted (old and new side by side). */
-  function assertMayStart(app: AppName, wantedWorkers: number): void {
-    const living = workers.all().filter((worker) => worker.app === app).length;
-    if (living < 2 * wantedWorkers + 2 && startRate.take()) return;
-    throw new TenantdError('TENANTD_E_DENIED', `${name}/${app} has ${living} workers, or starts too often`, 'it is tried again later');
-  }
-
-  function beginService(worker: Worker): void {
-    workers.markReady(worker);
-    publishApp(worker.app);
-    const urls = urlsOf(worker.app);
-    log.info(
-      { tenant: name, app: worker.app, worker: worker.id, urls },
-      `${name}/${worker.app} answers at ${urls.join(' ') || 'no address'}`,
-    );
-  }
-
-  async function endWorker(worker: Worker, reason: string): Promise<void> {
-    if (worker.draining) return void (await worker.sandbox.exited);
-    worker.draining = true;
-    log.info({ tenant: name, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
-    publishApp(worker.app);
-    const drainMs = orderOf(worker.app)?.order.manifest.drainMs ?? 5_000;
-    await edge.drainUpstream(worker.id, drainMs);
-    await worker.sandbox.stop(drainMs);
-  }
-
-  async function tellExit(worker: Worker, { exitCode, outOfMemory }: SandboxExit): Promise<void> {
-    const isExpected = worker.draining;
-    worker.draining = true;
-    publishApp(worker.app);
-    if (!isExpected) log.warn({ tenant: name, app: worker.app, worker: worker.id, exitCode, outOfMemory }, 'a worker ended');
-    if (host.state() !== 'connected') return;
-    await host.request('worker-exited', { workerId: worker.id, exitCode, outOfMemory }, 5_000).catch((error: unknown) => {
-      log.warn({ tenant: name, worker: worker.id, error: messageOf(error) }, 'the tenant host was not told of an exit');
-    });
-  }
-
-  // What the edge is to know
-
-  function publishApp(app: AppName): void {
-    if (actual.routesKey !== '' && orderOf(app)) edge.setApp(name, appRoute(app));
-    waiters.notify();
-  }
-
-  function appRoute(app: AppName): AppRoute {
-    const known = orderOf(app);
-    const upstreams = known?.spec.kind === 'static' ? staticUpstreams(app) : workerUpstreams(app);
-    return { app, state: routeState(app, known, upstreams.length > 0), upstreams };
-  }
-
-  function staticUpstreams(app: AppName): AppRoute['upstreams'] {
-    if (appStates.get(app)?.state !== 'running') return [];
-    return [{ id: `static.${name}`, socket: `${name}/${host.staticSocket()}` }];
-  }
-
-  function workerUpstreams(app: AppName): AppRoute['upstreams'] {
-    const ready = workers.all().filter((worker) => worker.app === app && worker.ready && !worker.draining);
-    return ready.map(({ id, socket }) => ({ id, socket: `${name}/${socket}` }));
-  }
-
-  function routeState(app: AppName, known: TenantApp | undefined, isReady: boolean): AppRouteState {
-    if (known?.spec.desired === 'stopped') return 'stopped';
-    if (isReady) return 'ready';
-    return appStates.get(app)?.state === 'failed' ? 'failed' : 'starting';
+  function tryAgainLater(): void {
+    failedSteps += 1;
+    setTimeout(() => context.requestReconcile(name), backoffDelayMs(retryPolicy, failedSteps)).unref();
   }
 
   function urlsOf(app: AppName): string[] {
@@ -339,7 +187,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     },
     setStopped(app, stopped) {
       picture.setStopped(app, stopped);
-      publishApp(app);
+      service.publish(app);
       context.requestReconcile(name);
     },
     adopt(sandbox, role) {

@@ -3,7 +3,7 @@ import { TenantdError } from '../base/errors.ts';
 /** Lets requests wait for a state that events bring about. */
 export interface Waiters {
   /** Look again at everything that is waited for. */
-  notify(): void;
+  readonly notify: () => void;
   /** Resolves with the first result that `look` gives, now or after a `notify`; rejects when it throws, or after `timeoutMs`. */
   until<Result>(look: () => Result | undefined, what: string, timeoutMs: number): Promise<Result>;
 }

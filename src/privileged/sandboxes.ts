@@ -137,8 +137,8 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
   function killUnrecorded(id: string): void {
     const pid = statusOf(id)['child-pid'];
     const reaper = pid === undefined ? undefined : identifyProcess(pid);
-    // The pid may be somebody else's by now: only bubblewrap's own copy runs under that path.
-    if (reaper && programOf(reaper.pid) === options.bubblewrap) signalProcess(reaper, 'SIGKILL');
+    // The pid may be somebody else's by now: only our copy of bubblewrap, or the one before it ("... (deleted)"), runs under that path.
+    if (reaper && programOf(reaper.pid)?.startsWith(options.bubblewrap)) signalProcess(reaper, 'SIGKILL');
   }
 
   return { launch, exitCodeOf: (id) => statusOf(id)['exit-code'], removeFiles, killUnrecorded };

@@ -9,10 +9,10 @@ export interface LogLinesMessage {
 
 /** Those who read along. Each has a bounded queue: who is slow loses lines, is told how many, and slows nobody down. */
 export interface Followers {
-  follow(followId: number, app: string | undefined): void;
-  unfollow(followId: number): void;
-  offer(line: LogLine): void;
-  clear(): void;
+  follow: (followId: number, app: string | undefined) => void;
+  unfollow: (followId: number) => void;
+  offer: (line: LogLine) => void;
+  clear: () => void;
 }
 
 export interface FollowersOptions {

@@ -21,7 +21,7 @@ export function planPool(pool: Pool, nowMs: number): PoolStep[] {
 }
 
 export function isWanted({ spec }: Pool): boolean {
-  return spec.desired === 'running' && spec.kind !== 'static';
+  return spec.desired === 'running' && spec.kind !== 'static' && spec.workers > 0;
 }
 
 function planGivingUp(pool: Pool, nowMs: number): PoolStep[] {

@@ -6,7 +6,7 @@ import { freshWorkers, isReady, type Pool, type PoolWorker } from './pool.ts';
 export type AppReport = Omit<(typeof hostEvents)['app-state']['_output'], 'app'>;
 
 export function reportPool(pool: Pool, nowMs: number): AppReport {
-  const { restarts, failure, spec } = pool;
+  const { restarts, failure } = pool;
   if (!isWanted(pool)) return { state: 'stopped', restarts };
   const ready = pool.workers.filter(isReady);
   const isStarting = pool.asked + freshWorkers(pool).length > 0;

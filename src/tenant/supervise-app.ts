@@ -8,7 +8,7 @@ import { planPool, type PoolStep } from './plan-pool.ts';
 import { createPool, type Failure, type Pool, withAnswered, withAsked, withFailure, withoutWorker, withReady } from './pool.ts';
 import { withSpec, withStopping, withUnhealthy, withWorker } from './pool.ts';
 import { reportPool } from './report-pool.ts';
-import { unhealthyAfter, type WatchedWorker, watchWorker, type WorkerPaths } from './watch-worker.ts';
+import { unhealthyAfter, type WatchedWorker, watchWorker, type WorkerEvents, type WorkerPaths } from './watch-worker.ts';
 
 export interface SupervisorOptions {
   daemon: Daemon;
@@ -78,7 +78,11 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
         adopt(info as WorkerInfo);
         evaluate();
       },
-      (error: unknown) => become(withRefusal(withAnswered(pool), error, nowMs())),
+      (error: unknown) => {
+        pool = withAnswered(pool);
+        // When the daemon is back, it says first what lives.
+        if (!isUnreachable(error)) become(withFailure(pool, refusalOf(error), nowMs()));
+      },
     );
   }
 
@@ -111,11 +115,12 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
     if (watched.has(info.workerId)) return;
     const id = info.workerId;
     pool = withWorker(pool, info, nowMs());
-    const { health, app } = pool.spec;
-    const watch = watchWorker(info, health, options.pathsOf(info), {
+    const { app, health } = pool.spec;
+    const watch = tryWatch(info, {
       onPrinted: (line) => logs.print(app, id, line),
       onNote: (message) => note(id, message),
       onReady() {
+        if (pool.workers.find((one) => one.id === id)?.phase !== 'starting') return;
         daemon.tell('worker-ready', { workerId: id });
         become(withReady(pool, id, nowMs()));
       },
@@ -125,7 +130,17 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
         become(withUnhealthy(pool, id, failureOf('TENANTD_E_APP_FAILED', reason, id), nowMs()));
       },
     });
-    watched.set(id, watch);
+    if (watch) watched.set(id, watch);
+  }
+
+  function tryWatch(info: WorkerInfo, events: WorkerEvents): WatchedWorker | undefined {
+    try {
+      return watchWorker(info, pool.spec.health, options.pathsOf(info), events);
+    } catch (error) {
+      // Tried again at the next `configure`; until then it is a worker that does not become ready.
+      daemon.tell('log', { level: 'error', message: `the pipes of ${info.workerId} can not be read: ${messageOf(error)}` });
+      return undefined;
+    }
   }
 
   function workerExited(id: WorkerId, exit: WorkerExit): void {
@@ -170,7 +185,7 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
       }
       evaluate();
     },
-    knows: (id) => watched.has(id),
+    knows: (id) => pool.workers.some((worker) => worker.id === id),
     workerExited,
     isEmpty: () => pool.workers.length + pool.asked === 0,
     close() {
@@ -180,9 +195,8 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
   };
 }
 
-function withRefusal(pool: Pool, error: unknown, nowMs: number): Pool {
-  if (isUnreachable(error)) return pool; // The daemon says what lives when it is back.
-  return withFailure(pool, { code: 'TENANTD_E_APP_FAILED', reason: `could not be started: ${messageOf(error)}`, lastLines: [] }, nowMs);
+function refusalOf(error: unknown): Failure {
+  return { code: 'TENANTD_E_APP_FAILED', reason: `could not be started: ${messageOf(error)}`, lastLines: [] };
 }
 
 function isUnreachable(error: unknown): boolean {

@@ -2,8 +2,8 @@ import { type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 
 export interface ManifestWatch {
-  /** Watches the folders of these apps and of no others. */
-  set(apps: string[]): void;
+  /** Watches the folders of these apps and of no others; `root` is an entry that matters to that app too. */
+  set(apps: readonly { app: string; root?: string }[]): void;
   close(): void;
 }
 
@@ -21,11 +21,12 @@ const decisive = new Set(['app.yaml', 'package.json', 'index.html', 'public']);
 export function watchManifests({ appsDir, onChanged, onFault }: ManifestWatchOptions): ManifestWatch {
   const watchers = new Map<string, FSWatcher>();
   const timers = new Map<string, NodeJS.Timeout>();
+  let roots = new Map<string, string | undefined>();
 
   function add(app: string): void {
     try {
       const watcher = watch(join(appsDir, app), (_, file) => {
-        if (file === null || decisive.has(file)) later(app);
+        if (file === null || decisive.has(file) || file === roots.get(app)) later(app);
       });
       watcher.on('error', (error: Error) => {
         remove(app);
@@ -54,8 +55,9 @@ export function watchManifests({ appsDir, onChanged, onFault }: ManifestWatchOpt
 
   return {
     set(apps) {
-      for (const app of watchers.keys()) if (!apps.includes(app)) remove(app);
-      for (const app of apps) if (!watchers.has(app)) add(app);
+      roots = new Map(apps.map(({ app, root }) => [app, root?.split('/')[0]]));
+      for (const app of watchers.keys()) if (!roots.has(app)) remove(app);
+      for (const app of roots.keys()) if (!watchers.has(app)) add(app);
     },
     close() {
       for (const app of watchers.keys()) remove(app);

@@ -59,6 +59,7 @@ export function watchWorker(info: WorkerInfo, health: AppSpec['health'], paths: 
   void follow({ ready: info.ready, health, socket: paths.socket, listening, ended: ended.signal }, events);
 
   function close(): void {
+    cutter.end();
     ended.abort();
     printed.close();
     reports.close();
@@ -70,7 +71,6 @@ export function watchWorker(info: WorkerInfo, health: AppSpec['health'], paths: 
     finish() {
       reports.drain();
       printed.drain();
-      cutter.end();
       close();
     },
     close,

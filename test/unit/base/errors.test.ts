@@ -19,7 +19,13 @@ describe('TenantdError', () => {
   test('carries its code, what happened, what to do, and its cause', () => {
     const cause = new Error('beneath');
     const error = new TenantdError('TENANTD_E_STATE', 'the state is locked', 'stop the other daemon', { cause });
-    expect(error).toMatchObject({ name: 'TenantdError', code: 'TENANTD_E_STATE', message: 'the state is locked', fix: 'stop the other daemon', cause });
+    expect(error).toMatchObject({
+      name: 'TenantdError',
+      code: 'TENANTD_E_STATE',
+      message: 'the state is locked',
+      fix: 'stop the other daemon',
+      cause,
+    });
     expect(error).toBeInstanceOf(Error);
   });
 });

@@ -1,0 +1,117 @@
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type AppName, isTenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
+import { type DaemonConfig, loadDaemonConfig } from './daemon-config.ts';
+import { claimDomains } from './domains.ts';
+import { type ManifestResult, readManifest } from './manifest.ts';
+import { placed } from './placed.ts';
+import { quote } from './quote.ts';
+import { type RoutedApp, routesOf } from './routes.ts';
+import { scanTenant, scanTenants, type TenantScan } from './scan.ts';
+import { parseTenantConfig, type TenantConfigResult } from './tenant-config.ts';
+
+export interface CheckResult {
+  /** Of all files, by file and line. */
+  problems: Problem[];
+  tenants: number;
+  apps: number;
+}
+
+type Plans = Pick<DaemonConfig, 'defaultPlan'> & { plans: DaemonConfig['plans'] | undefined };
+/** Without tenantd.yaml nobody knows the plans: any name will do. */
+const anyPlan: Plans = { plans: undefined, defaultPlan: 'starter' };
+
+/**
+ * What `tenantctl check DIR` finds. DIR holds tenantd.yaml, or is a folder of tenants, or one tenant's. Needs no daemon; an
+ * operator runs it on files of their own, so app.yaml is read here too, without a sandbox (still following no link out).
+ */
+export async function checkDirectory(dir: string): Promise<CheckResult> {
+  const names = new Set(await readdir(dir).catch(() => [])); // A folder that can't be read is told of by the scan.
+  const result = names.has('tenantd.yaml') ? await checkAll(join(dir, 'tenantd.yaml')) : await checkTenantsOf(dir, names);
+  return { ...result, problems: result.problems.sort(byPlace) };
+}
+
+async function checkAll(file: string): Promise<CheckResult> {
+  const { config, problems } = await loadDaemonConfig(file);
+  if (!config) return { problems, tenants: 0, apps: 0 };
+  const found = await checkTenants(config.tenantsDir, config);
+  return { ...found, problems: [...problems, ...found.problems] };
+}
+
+async function checkTenantsOf(dir: string, names: ReadonlySet<string>): Promise<CheckResult> {
+  if (!names.has('tenant.yaml') && !names.has('apps')) return checkTenants(dir, anyPlan);
+  const full = resolve(dir);
+  const name = basename(full);
+  if (!isTenantName(name)) return { problems: [badName(dir, name)], tenants: 0, apps: 0 };
+  const scan = await scanTenant(dirname(full), name);
+  return checkScans(scan ? [scan] : [], anyPlan);
+}
+
+async function checkTenants(tenantsDir: string, plans: Plans): Promise<CheckResult> {
+  const { tenants, problems } = await scanTenants(tenantsDir);
+  const found = await checkScans(tenants, plans);
+  return { ...found, problems: [...problems, ...found.problems] };
+}
+
+interface Checked {
+  scan: TenantScan;
+  config: TenantConfigResult;
+  manifests: Map<AppName, ManifestResult>;
+}
+
+async function checkScans(scans: readonly TenantScan[], plans: Plans): Promise<CheckResult> {
+  const checked: Checked[] = [];
+  for (const scan of scans) checked.push({ scan, config: configOf(scan, plans), manifests: await readManifests(scan) });
+  const own = checked.flatMap(({ scan, config, manifests }) => [
+    ...scan.problems,
+    ...config.problems,
+    ...[...manifests.values()].flatMap(({ problems }) => problems.map((problem) => placed(problem, { tenant: scan.name }))),
+  ]);
+  const apps = checked.reduce((count, { manifests }) => count + manifests.size, 0);
+  return { problems: [...own, ...checkTogether(checked)], tenants: scans.length, apps };
+}
+
+function configOf({ name, text, file }: TenantScan, plans: Plans): TenantConfigResult {
+  return text === undefined ? { positions: new Map(), problems: [] } : parseTenantConfig(text, file, { tenant: name, ...plans });
+}
+
+async function readManifests({ dir, apps = [] }: TenantScan): Promise<Map<AppName, ManifestResult>> {
+  const entries = apps.map(async (app) => [app, await readManifest(join(dir, 'apps', app), app)] as const);
+  return new Map(await Promise.all(entries));
+}
+
+/** Domains that several tenants claim, and routes. */
+function checkTogether(checked: readonly Checked[]): Problem[] {
+  const claims = checked.map(({ scan, config }) => ({
+    tenant: scan.name,
+    domains: config.config?.domains ?? [],
+    file: scan.file,
+    positions: config.positions,
+  }));
+  const { accepted, owners, problems } = claimDomains(claims, new Map());
+  const ofRoutes = checked
+    .filter(({ config }) => config.config)
+    .flatMap(({ scan, manifests }) => {
+      const apps = new Map([...manifests].flatMap(([app, result]) => routedApp(join(scan.dir, 'apps', app, 'app.yaml'), app, result)));
+      return routesOf({ tenant: scan.name, domains: accepted.get(scan.name) ?? [], owners, apps }).problems;
+    });
+  return [...problems, ...ofRoutes];
+}
+
+function routedApp(file: string, app: AppName, { manifest, routePositions }: ManifestResult): [AppName, RoutedApp][] {
+  if (!manifest) return [];
+  const { routes } = manifest;
+  return [[app, { file, ...(routes && { routes }), ...(routePositions && { routePositions }) }]];
+}
+
+function badName(file: string, name: string): Problem {
+  const fix = 'rename the folder to at most 32 of a-z, 0-9 and "-", a letter first';
+  return { code: 'TENANTD_E_BAD_NAME', message: `${quote(name)} is no tenant name`, fix, file };
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  const [left, right] = [a.file ?? '', b.file ?? ''];
+  if (left !== right) return left < right ? -1 : 1;
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}

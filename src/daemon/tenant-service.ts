@@ -1,0 +1,150 @@
+import { messageOf, TenantdError } from '../base/errors.ts';
+import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
+import { toWorkerSettings } from './app-order.ts';
+import type { EdgeLink } from './edge-link.ts';
+import type { Machine } from './machine.ts';
+import { createRate } from './rate.ts';
+import type { SandboxExit } from './sandbox-registry.ts';
+import type { TenantHost } from './tenant-host.ts';
+import type { TenantApp, TenantPicture } from './tenant-picture.ts';
+import type { TenantResources } from './tenant-resources.ts';
+import { createWorkers, type Worker, type Workers } from './workers.ts';
+
+/**
+ * What serves a tenant's requests: its workers, started and ended as its host asks, and what the edge knows of them.
+ *
+ * Invariants:
+ * - What a worker runs comes from the picture alone, never from what the host says.
+ * - A worker that is to end is unlisted at the edge first: no new request reaches it.
+ */
+export interface TenantService {
+  readonly workers: Workers;
+  startWorker(app: AppName): Promise<Worker>;
+  /** It listens: the edge may send requests. */
+  serve(id: WorkerId): void;
+  /** No new requests, the open ones finished, SIGTERM, SIGKILL; the drain time for each. */
+  endWorker(id: WorkerId, reason: string): Promise<void>;
+  routeOf(app: AppName): AppRoute;
+  /** Tells the edge, if it knows the tenant. */
+  publish(app: AppName): void;
+}
+
+export interface TenantServiceParts {
+  machine: Machine;
+  edge: EdgeLink;
+  log: Log;
+  tenant: TenantName;
+  picture: TenantPicture;
+  resources: TenantResources;
+  host: () => TenantHost;
+  /** What the host said last of an app's state. */
+  toldState: (app: AppName) => 'starting' | 'running' | 'stopped' | 'failed' | undefined;
+  isPublished: () => boolean;
+  urlsOf: (app: AppName) => string[];
+  /** Something that is waited for, or shown, may be different now. */
+  onChange: () => void;
+}
+
+/** For a worker of an app that is no more. */
+const orphanDrainMs = 5_000;
+const hostAnswerTimeLimitMs = 5_000;
+
+export function createTenantService(parts: TenantServiceParts): TenantService {
+  const { machine, edge, log, tenant, picture, resources } = parts;
+  const workers: Workers = createWorkers({ machine, tenant, hostUser: () => resources.user(), onExit: noteExit });
+  const startRate = createRate({ burst: 40, perSecond: 4, nowMs: Date.now });
+
+  async function startWorker(app: AppName): Promise<Worker> {
+    const known = picture.apps().get(app);
+    const settings = known && toWorkerSettings(known.order);
+    if (!settings || known.spec.desired === 'stopped') {
+      throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant}/${app} is not to run`, 'see tenantctl status');
+    }
+    assertMayStart(app, known.order.workers);
+    const { uid } = resources.ensureApp(app);
+    const { heapMegabytes, tmpBytes, manifest } = known.order;
+    const worker = await workers.start({
+      ...{ app, generation: known.spec.generation, settings, env: manifest.env, heapMegabytes, tmpBytes, uid },
+      networkPath: resources.network()?.path,
+    });
+    parts.onChange();
+    return worker;
+  }
+
+  /** A host that asks for ever more gets no more than twice what is wanted (old and new side by side). */
+  function assertMayStart(app: AppName, wantedWorkers: number): void {
+    const living = workers.all().filter((worker) => worker.app === app).length;
+    if (living < 2 * wantedWorkers + 2 && startRate.take()) return;
+    throw new TenantdError('TENANTD_E_DENIED', `${tenant}/${app} has ${living} workers, or starts too often`, 'it is tried again later');
+  }
+
+  async function endWorker(worker: Worker, reason: string): Promise<void> {
+    if (worker.draining) return void (await worker.sandbox.exited);
+    worker.draining = true;
+    log.info({ tenant, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
+    publish(worker.app);
+    const drainMs = picture.apps().get(worker.app)?.order.manifest.drainMs ?? orphanDrainMs;
+    await edge.drainUpstream(worker.id, drainMs);
+    await worker.sandbox.stop(drainMs);
+  }
+
+  async function noteExit(worker: Worker, { exitCode, outOfMemory }: SandboxExit): Promise<void> {
+    if (!worker.draining) log.warn({ tenant, app: worker.app, worker: worker.id, exitCode, outOfMemory }, 'a worker ended');
+    worker.draining = true;
+    publish(worker.app);
+    const host = parts.host();
+    if (host.state() !== 'connected') return;
+    await host.request('worker-exited', { workerId: worker.id, exitCode, outOfMemory }, hostAnswerTimeLimitMs).catch((error: unknown) => {
+      log.warn({ tenant, worker: worker.id, error: messageOf(error) }, 'the tenant host was not told of an exit');
+    });
+  }
+
+  function publish(app: AppName): void {
+    if (parts.isPublished() && picture.apps().has(app)) edge.setApp(tenant, routeOf(app));
+    parts.onChange();
+  }
+
+  function routeOf(app: AppName): AppRoute {
+    const known = picture.apps().get(app);
+    const upstreams = known?.spec.kind === 'static' ? staticUpstreams(app) : workerUpstreams(app);
+    return { app, state: routeState(app, known, upstreams.length > 0), upstreams };
+  }
+
+  /** The tenant host itself serves static apps, all on one socket. */
+  function staticUpstreams(app: AppName): Upstream[] {
+    if (parts.toldState(app) !== 'running') return [];
+    return [{ id: `static.${tenant}`, socket: `${tenant}/${parts.host().staticSocket()}` }];
+  }
+
+  function workerUpstreams(app: AppName): Upstream[] {
+    const ready = workers.all().filter((worker) => worker.app === app && worker.ready && !worker.draining);
+    return ready.map(({ id, socket }) => ({ id, socket: `${tenant}/${socket}` }));
+  }
+
+  function routeState(app: AppName, known: TenantApp | undefined, isReady: boolean): AppRouteState {
+    if (known?.spec.desired === 'stopped') return 'stopped';
+    if (isReady) return 'ready';
+    return parts.toldState(app) === 'failed' ? 'failed' : 'starting';
+  }
+
+  return {
+    workers,
+    startWorker,
+    serve(id) {
+      const worker = workers.get(id);
+      if (!worker || worker.draining || worker.ready) return;
+      workers.markReady(worker);
+      publish(worker.app);
+      const urls = parts.urlsOf(worker.app);
+      log.info({ tenant, app: worker.app, worker: id, urls }, `${tenant}/${worker.app} answers at ${urls.join(' ') || 'no address'}`);
+    },
+    async endWorker(id, reason) {
+      const worker = workers.get(id);
+      if (worker) await endWorker(worker, reason);
+    },
+    routeOf,
+    publish,
+  };
+}

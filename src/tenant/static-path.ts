@@ -1,0 +1,71 @@
+import { realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../base/errors.ts';
+
+export type StaticTarget =
+  /** `path` is relative to `root`; both are without links. */
+  { found: 'file'; root: string; path: string } | { found: 'folder'; location: string } | { found: 'nothing' } | { found: 'bad-request' };
+
+/**
+ * Finds what a request's target names below `rootPath`. A link may lead anywhere inside, and nowhere else; the
+ * trees of apps are read-only to all that runs, so that what was looked at is what is opened.
+ */
+export async function findStaticFile(rootPath: string, target: string): Promise<StaticTarget> {
+  const [pathname, query] = splitQuery(target);
+  const segments = decodeSegments(pathname);
+  if (!segments) return { found: 'bad-request' };
+  if (!segments.every(isServed)) return { found: 'nothing' };
+  const root = await existing(realpath(rootPath));
+  const place = root === undefined ? undefined : await resolveBelow(root, segments);
+  if (root === undefined || !place) return { found: 'nothing' };
+  const endsInSlash = pathname.endsWith('/');
+  if (place.kind === 'file') return endsInSlash ? { found: 'nothing' } : { found: 'file', root, path: place.path };
+  if (!endsInSlash) return { found: 'folder', location: `/${segments.map(encodeURIComponent).join('/')}/${query}` };
+  const index = await resolveBelow(root, [...segments, 'index.html']);
+  return index?.kind === 'file' ? { found: 'file', root, path: index.path } : { found: 'nothing' };
+}
+
+function splitQuery(target: string): [string, string] {
+  const at = target.indexOf('?');
+  return at === -1 ? [target, ''] : [target.slice(0, at), target.slice(at)];
+}
+
+function decodeSegments(pathname: string): string[] | undefined {
+  if (!pathname.startsWith('/')) return undefined;
+  try {
+    const segments = pathname
+      .split('/')
+      .filter((segment) => segment !== '')
+      .map(decodeURIComponent);
+    return segments.some((segment) => segment.includes('\0')) ? undefined : segments;
+  } catch {
+    return undefined; // A percent sign that encodes nothing.
+  }
+}
+
+/** No dotfiles, which covers `.` and `..`; but what RFC 8615 puts into `/.well-known/` is made to be seen. */
+function isServed(segment: string, at: number): boolean {
+  if (segment.includes('/')) return false;
+  return !segment.startsWith('.') || (at === 0 && segment === '.well-known');
+}
+
+async function resolveBelow(root: string, segments: string[]): Promise<{ kind: 'file' | 'folder'; path: string } | undefined> {
+  const real = await existing(realpath(join(root, ...segments)));
+  if (real === undefined || (real !== root && !real.startsWith(`${root}/`))) return undefined;
+  const path = real.slice(root.length + 1);
+  if (path !== '' && !path.split('/').every(isServed)) return undefined;
+  const stats = await existing(stat(real));
+  if (stats?.isDirectory()) return { kind: 'folder', path };
+  return stats?.isFile() ? { kind: 'file', path } : undefined;
+}
+
+const absent = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG']);
+
+async function existing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (absent.has(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
