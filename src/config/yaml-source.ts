@@ -36,7 +36,7 @@ export interface YamlSource {
 
 export type YamlResult = { source: YamlSource; problems: [] } | { source?: undefined; problems: Problem[] };
 
-/** Aliases multiply what they point to: this bounds the product of count and size ("billion laughs"). */
+/** Aliases multiply what they point to: this bounds their number, and the product of count and size ("billion laughs"). */
 const maxAliasCount = 100;
 
 /**
@@ -57,13 +57,13 @@ export function parseYaml(text: string, file: string): YamlResult {
       stringKeys: true,
       merge: false,
       prettyErrors: false,
-      // Compares each key with each other one: quadratic. `findBadKey` below does it with a set.
+      // Compares each key with each other one: quadratic. `findBadNode` below does it with a set.
       uniqueKeys: false,
     });
     const fault = document.errors[0] ?? document.warnings[0];
     if (fault) return problemAt(fault.pos[0], `the file is not valid YAML: ${explain(fault)}`, 'correct the file at this place');
     if (isEmpty(document)) return problemAt(undefined, 'the file is empty', 'write its settings, or remove it', 'TENANTD_E_FILE_EMPTY');
-    const bad = findBadKey(document);
+    const bad = findBadNode(document);
     if (bad) return problemAt(bad.offset, bad.message, bad.fix, bad.code);
     const value: unknown = document.toJS({ maxAliasCount });
     return { source: createSource(document, lines, file, value), problems: [] };
@@ -90,16 +90,23 @@ function sentenceOf(message: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-interface BadKey {
+interface BadNode {
   offset: number | undefined;
   message: string;
   fix: string;
   code: ErrorCode;
 }
 
-function findBadKey(document: Document): BadKey | undefined {
-  let bad: BadKey | undefined;
+function findBadNode(document: Document): BadNode | undefined {
+  let aliases = 0;
+  let bad: BadNode | undefined;
   visit(document, {
+    Alias(_, alias) {
+      // Each one is looked up from the document's start.
+      if (++aliases <= maxAliasCount) return undefined;
+      bad = { offset: startOf(alias), message: `there are more than ${maxAliasCount} aliases`, fix: 'write values out', code: 'TENANTD_E_YAML' };
+      return visit.BREAK;
+    },
     Map(_, map) {
       const seen = new Set<string>();
       for (const { key } of map.items) {
@@ -112,7 +119,7 @@ function findBadKey(document: Document): BadKey | undefined {
   return bad;
 }
 
-function judgeKey(key: unknown, seen: Set<string>): BadKey | undefined {
+function judgeKey(key: unknown, seen: Set<string>): BadNode | undefined {
   const offset = isScalar(key) ? key.range?.[0] : undefined;
   const name = isScalar(key) ? String(key.value) : '';
   if (name === '__proto__')

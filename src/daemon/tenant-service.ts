@@ -81,13 +81,14 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
   }
 
   async function endWorker(worker: Worker, reason: string): Promise<void> {
-    if (worker.draining) return void (await worker.sandbox.exited);
+    if (worker.draining) return worker.gone;
     worker.draining = true;
     log.info({ tenant, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
     publish(worker.app);
     const drainMs = picture.apps().get(worker.app)?.order.manifest.drainMs ?? orphanDrainMs;
     await edge.drainUpstream(worker.id, drainMs);
     await worker.sandbox.stop(drainMs);
+    await worker.gone;
   }
 
   async function noteExit(worker: Worker, { exitCode, outOfMemory }: SandboxExit): Promise<void> {

@@ -34,6 +34,8 @@ export interface Worker {
   /** The port that a command listens on, in the tenant's network; 0 for other kinds. */
   port: number;
   sandbox: Sandbox;
+  /** Settles when nothing of it is left and it is no longer in `all()`. */
+  gone: Promise<void>;
 }
 
 export const workerRole = z.strictObject({
@@ -101,17 +103,22 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
     for (const name of names) rmSync(name, { force: true });
   }
 
-  function track(worker: Worker, descriptors: number[]): void {
-    workers.set(worker.id, worker);
+  function track(worker: Omit<Worker, 'gone'>, descriptors: number[]): Worker {
+    const tracked: Worker = Object.assign(worker, { gone: worker.sandbox.exited.then(forget) });
+    workers.set(worker.id, tracked);
     portsInUse.add(worker.port);
-    void worker.sandbox.exited
-      .then((exit) => onExit(worker, exit))
-      .finally(() => {
+    return tracked;
+
+    async function forget(exit: SandboxExit): Promise<void> {
+      try {
+        await onExit(tracked, exit);
+      } finally {
         workers.delete(worker.id);
         portsInUse.delete(worker.port);
         for (const descriptor of descriptors) closeSync(descriptor);
         removeNames(worker);
-      });
+      }
+    }
   }
 
   function specOf(id: WorkerId, order: WorkerOrder, port: number) {
@@ -178,8 +185,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
         port,
         sandbox,
       };
-      track(worker, [output, report]);
-      return worker;
+      return track(worker, [output, report]);
     } catch (error) {
       removeNames({ id, socket });
       portsInUse.delete(port);
@@ -207,8 +213,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
         port,
         sandbox,
       };
-      track(worker, []);
-      return worker;
+      return track(worker, []);
     },
     markReady(worker) {
       worker.ready = true;

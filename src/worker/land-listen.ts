@@ -1,6 +1,5 @@
 import { Server } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { randomBytes } from 'node:crypto';
 import { type ListenRequest, readListenArguments } from './listen-arguments.ts';
 
 export interface LandingSite {
@@ -54,8 +53,8 @@ export function landFirstListen(site: LandingSite): Landing {
   /** Another server of the same port: Fastify opens one for every address of `localhost`. It has nothing to do here. */
   function listenAsTwin(server: Server, request: ListenRequest): Server {
     if (!landed?.listening) site.onNote('closed its server and listens again: requests can not reach it any more');
-    // A name in the abstract namespace is in nobody's way (unix(7)).
-    nodeListen.call(server, { path: `\0${randomBytes(16).toString('hex')}` }, ...callbackOf(request));
+    // A name in the abstract namespace is in nobody's way (unix(7)). The global loads its module only here.
+    nodeListen.call(server, { path: `\0${crypto.randomUUID()}` }, ...callbackOf(request));
     showAddress(server, shownAddress(request.target, site.defaultPort));
     return server;
   }

@@ -1,0 +1,291 @@
+import { describe, expect, test } from 'vitest';
+import type { AppName } from '../../../src/base/ids.ts';
+import { type ActualTenant, nextStep, type Step, type WantedTenant } from '../../../src/daemon/plan.ts';
+
+const site = 'site' as AppName;
+
+const wantedTenant: WantedTenant = {
+  limitsKey: 'wanted',
+  routesKey: 'wanted',
+  configureKey: 'wanted',
+  appsDirId: 'wanted',
+  appsWithoutManifest: [],
+  staleApps: [],
+};
+
+const nothing: ActualTenant = {
+  prepared: false,
+  leftovers: false,
+  limitsKey: '',
+  routesKey: '',
+  configureKey: '',
+  host: 'absent',
+  hostAppsDirId: '',
+  workers: 0,
+};
+
+const all: ActualTenant = {
+  prepared: true,
+  leftovers: true,
+  limitsKey: 'wanted',
+  routesKey: 'wanted',
+  configureKey: 'wanted',
+  host: 'connected',
+  hostAppsDirId: 'wanted',
+  workers: 2,
+};
+
+const keys = ['', 'old', 'wanted'];
+
+/** Every start there can be: what is prepared has left something, too. */
+const everyActual: ActualTenant[] = combinations({
+  ground: [
+    { prepared: false, leftovers: false },
+    { prepared: false, leftovers: true },
+    { prepared: true, leftovers: true },
+  ],
+  limitsKey: keys,
+  routesKey: keys,
+  configureKey: keys,
+  host: ['absent', 'waiting', 'starting', 'connected'] as const,
+  hostAppsDirId: keys,
+  workers: [0, 2],
+}).map(({ ground, ...rest }) => ({ ...ground, ...rest }));
+
+const everyWanted: WantedTenant[] = combinations({ appsWithoutManifest: [[], [site]], staleApps: [[], [site]] }).map((apps) => ({
+  ...wantedTenant,
+  ...apps,
+}));
+
+describe('a tenant that is wanted', () => {
+  test('is there in at most twelve steps, whatever was there before', () => {
+    const faults = journeysUp().filter(({ end, steps }) => !isThere(end) || steps.length > 12);
+    expect(faults).toEqual([]);
+  });
+
+  test('needs no step when all is as wanted', () => {
+    expect(nextStep(wantedTenant, all)).toBeUndefined();
+    expect(nextStep(wantedTenant, { ...all, workers: 0 })).toBeUndefined();
+  });
+
+  test('takes a step only where something differs', () => {
+    const idle = everyActual.filter((actual) => nextStep(wantedTenant, actual) === undefined);
+    const explained = idle.filter(
+      ({ host, prepared, limitsKey, routesKey, configureKey, hostAppsDirId }) =>
+        prepared &&
+        limitsKey === 'wanted' &&
+        routesKey === 'wanted' &&
+        (host === 'waiting' || (hostAppsDirId === 'wanted' && (host === 'starting' || configureKey === 'wanted'))),
+    );
+    expect(idle.length).toBeGreaterThan(0);
+    expect(idle).toEqual(explained);
+  });
+
+  test('is made from nothing in this order', () => {
+    const wanted = { ...wantedTenant, appsWithoutManifest: [site], staleApps: [site] };
+    expect(travel(wanted, nothing).steps).toEqual(['prepare', 'read-manifests', 'publish-routes', 'start-host', 'configure-host']);
+  });
+
+  test.each<[Step['do'], (start: Moment) => boolean]>([
+    ['start-host', ({ actual }) => actual.prepared],
+    ['start-host', ({ actual }) => actual.limitsKey === 'wanted'],
+    ['start-host', ({ actual }) => actual.routesKey === 'wanted' || actual.routesKey === 'read'],
+    ['set-limits', ({ actual }) => actual.prepared],
+    ['read-manifests', ({ actual }) => actual.prepared && actual.limitsKey === 'wanted'],
+    ['publish-routes', ({ wanted }) => wanted?.appsWithoutManifest.length === 0],
+    ['configure-host', ({ actual }) => actual.host === 'connected' && actual.hostAppsDirId === 'wanted'],
+    ['stop-host', ({ actual }) => actual.hostAppsDirId !== 'wanted' && ['starting', 'connected'].includes(actual.host)],
+  ])('%s comes only after what it needs: %s', (step, isReady) => {
+    const moments = journeysUp().flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
+    expect(moments.length).toBeGreaterThan(0);
+    expect(moments.filter((moment) => !isReady(moment))).toEqual([]);
+  });
+
+  test('never loses its workers or its routes on the way', () => {
+    const steps = new Set(journeysUp().flatMap((journey) => journey.steps));
+    expect([...steps].sort()).toEqual([
+      'configure-host',
+      'prepare',
+      'publish-routes',
+      'read-manifests',
+      'set-limits',
+      'start-host',
+      'stop-host',
+    ]);
+  });
+
+  test('takes up a host that runs already instead of starting another', () => {
+    const found: ActualTenant = { ...nothing, leftovers: true, host: 'connected', hostAppsDirId: 'wanted', workers: 2 };
+    expect(travel(wantedTenant, found).steps).toEqual(['prepare', 'publish-routes', 'configure-host']);
+  });
+
+  test('gets its new limits and routes while its host waits out a backoff, and nothing more', () => {
+    const start: ActualTenant = { ...all, host: 'waiting', limitsKey: 'old', routesKey: 'old', configureKey: '' };
+    const limited = { ...start, limitsKey: 'wanted' };
+    expect(nextStep(wantedTenant, start)).toEqual({ do: 'set-limits' });
+    expect(nextStep(wantedTenant, limited)).toEqual({ do: 'publish-routes' });
+    expect(nextStep(wantedTenant, { ...limited, routesKey: 'wanted' })).toBeUndefined();
+  });
+
+  test('gets a new host when its apps folder is another one', () => {
+    expect(travel({ ...wantedTenant, appsDirId: 'other' }, all).steps).toEqual(['stop-host', 'start-host', 'configure-host']);
+  });
+
+  test('tells its host of changed apps without a new start', () => {
+    expect(travel(wantedTenant, { ...all, configureKey: 'old' }).steps).toEqual(['configure-host']);
+  });
+
+  test('serves what is stored before it looks at manifests again', () => {
+    const wanted = { ...wantedTenant, staleApps: [site] };
+    expect(travel(wanted, nothing).steps).toEqual([
+      ...['prepare', 'publish-routes', 'start-host', 'configure-host', 'read-manifests'],
+      ...['publish-routes', 'configure-host'],
+    ]);
+  });
+
+  test('reads exactly the manifests that are asked for', () => {
+    const wanted = { ...wantedTenant, appsWithoutManifest: [site], staleApps: ['shop' as AppName, site] };
+    expect(nextStep(wanted, all)).toEqual({ do: 'read-manifests', apps: [site] });
+    expect(nextStep({ ...wanted, appsWithoutManifest: [] }, all)).toEqual({ do: 'read-manifests', apps: ['shop', site] });
+  });
+});
+
+describe('a tenant that is not wanted', () => {
+  test('is gone in at most four steps, whatever was there', () => {
+    const faults = journeysDown().filter(({ end, steps }) => !isGone(end) || steps.length > 4);
+    expect(faults).toEqual([]);
+  });
+
+  test('goes in this order: routes, workers, host, the rest', () => {
+    expect(travel(undefined, all).steps).toEqual(['withdraw-routes', 'stop-workers', 'stop-host', 'dismantle']);
+  });
+
+  test.each<[Step['do'], (moment: Moment) => boolean]>([
+    ['stop-workers', ({ actual }) => actual.routesKey === ''],
+    ['stop-host', ({ actual }) => actual.routesKey === '' && actual.workers === 0],
+    ['dismantle', ({ actual }) => actual.routesKey === '' && actual.workers === 0 && actual.host === 'absent'],
+  ])('%s comes only after what must be gone before: %s', (step, isReady) => {
+    const moments = journeysDown().flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
+    expect(moments.length).toBeGreaterThan(0);
+    expect(moments.filter((moment) => !isReady(moment))).toEqual([]);
+  });
+
+  test('is nothing to do for where nothing was', () => {
+    expect(nextStep(undefined, nothing)).toBeUndefined();
+  });
+
+  test('is dismantled when only leftovers of an earlier daemon are there', () => {
+    expect(travel(undefined, { ...nothing, leftovers: true }).steps).toEqual(['dismantle']);
+  });
+
+  test('does not wait for a host that is in its backoff, or not yet connected', () => {
+    expect(nextStep(undefined, { ...nothing, leftovers: true, host: 'waiting' })).toEqual({ do: 'stop-host' });
+    expect(nextStep(undefined, { ...nothing, leftovers: true, host: 'starting' })).toEqual({ do: 'stop-host' });
+  });
+});
+
+test('no step leaves things as they were, or changes what it was given', () => {
+  const moments = [...journeysUp(), ...journeysDown()].flatMap((journey) => journey.moments);
+  const idle = moments.filter(({ before, after }) => before === after);
+  expect(idle).toEqual([]);
+});
+
+interface Moment {
+  step: Step['do'];
+  wanted: WantedTenant | undefined;
+  actual: ActualTenant;
+  before: string;
+  after: string;
+}
+
+interface Journey {
+  steps: Step['do'][];
+  moments: Moment[];
+  end: { wanted: WantedTenant | undefined; actual: ActualTenant };
+}
+
+function journeysUp(): Journey[] {
+  return everyWanted.flatMap((wanted) => everyActual.map((actual) => travel(wanted, actual)));
+}
+
+function journeysDown(): Journey[] {
+  return everyActual.map((actual) => travel(undefined, actual));
+}
+
+/** Takes steps, and lets happen what comes by itself, until neither is left. */
+function travel(firstWanted: WantedTenant | undefined, firstActual: ActualTenant): Journey {
+  let state: Journey['end'] = { wanted: firstWanted, actual: firstActual };
+  const journey: Journey = { steps: [], moments: [], end: state };
+  for (let turns = 0; turns < 30; turns++) {
+    journey.end = state;
+    const { wanted, actual } = state;
+    const step = nextStep(wanted && Object.freeze(wanted), Object.freeze(actual));
+    const next: Journey['end'] | undefined = step ? afterStep(step, wanted, actual) : afterEvent(wanted, actual);
+    if (!next) return journey;
+    if (step) {
+      journey.steps.push(step.do);
+      journey.moments.push({ step: step.do, wanted, actual, before: JSON.stringify(state), after: JSON.stringify(next) });
+    }
+    state = next;
+  }
+  return journey;
+}
+
+/** What each step leaves behind, as the daemon's own steps do. */
+function afterStep(step: Step, wanted: WantedTenant | undefined, actual: ActualTenant): Journey['end'] {
+  if (!wanted) return { wanted, actual: { ...actual, ...effectDown(step) } };
+  if (step.do !== 'read-manifests') return { wanted, actual: { ...actual, ...effectUp(step, wanted) } };
+  const unread = (apps: readonly AppName[]): AppName[] => apps.filter((app) => !step.apps.includes(app));
+  const { appsWithoutManifest, staleApps } = wanted;
+  const lists = { appsWithoutManifest: unread(appsWithoutManifest), staleApps: unread(staleApps) };
+  return { wanted: { ...wanted, ...lists, routesKey: 'read', configureKey: 'read' }, actual };
+}
+
+function effectUp(step: Step, wanted: WantedTenant): Partial<ActualTenant> {
+  if (step.do === 'prepare') return { prepared: true, leftovers: true, limitsKey: wanted.limitsKey };
+  if (step.do === 'set-limits') return { limitsKey: wanted.limitsKey };
+  if (step.do === 'publish-routes') return { routesKey: wanted.routesKey };
+  if (step.do === 'start-host') return { host: 'starting', hostAppsDirId: wanted.appsDirId, configureKey: '' };
+  if (step.do === 'configure-host') return { configureKey: wanted.configureKey };
+  if (step.do === 'stop-host') return { host: 'absent', configureKey: '' };
+  throw new Error(`${step.do} on the way up`);
+}
+
+function effectDown(step: Step): Partial<ActualTenant> {
+  if (step.do === 'withdraw-routes') return { routesKey: '' };
+  if (step.do === 'stop-workers') return { workers: 0 };
+  if (step.do === 'stop-host') return { host: 'absent', configureKey: '' };
+  if (step.do === 'dismantle') return { prepared: false, leftovers: false, limitsKey: '', configureKey: '' };
+  throw new Error(`${step.do} on the way down`);
+}
+
+/** A host that was started connects; one that waits may be tried again. */
+function afterEvent(wanted: WantedTenant | undefined, actual: ActualTenant): Journey['end'] | undefined {
+  if (actual.host === 'starting') return { wanted, actual: { ...actual, host: 'connected', configureKey: '' } };
+  if (actual.host === 'waiting') return { wanted, actual: { ...actual, host: 'absent' } };
+  return undefined;
+}
+
+function isThere({ wanted, actual }: Journey['end']): boolean {
+  return (
+    wanted !== undefined &&
+    actual.prepared &&
+    actual.host === 'connected' &&
+    actual.limitsKey === wanted.limitsKey &&
+    actual.routesKey === wanted.routesKey &&
+    actual.configureKey === wanted.configureKey &&
+    actual.hostAppsDirId === wanted.appsDirId &&
+    wanted.appsWithoutManifest.length + wanted.staleApps.length === 0
+  );
+}
+
+function isGone({ actual }: Journey['end']): boolean {
+  return actual.routesKey === '' && actual.workers === 0 && actual.host === 'absent' && !actual.leftovers && !actual.prepared;
+}
+
+function combinations<Fields extends object>(domains: { [Field in keyof Fields]: readonly Fields[Field][] }): Fields[] {
+  return Object.entries(domains).reduce(
+    (partial, [name, values]) => partial.flatMap((fields) => (values as unknown[]).map((value) => ({ ...fields, [name]: value }))),
+    [{}] as object[],
+  ) as Fields[];
+}
