@@ -10,8 +10,20 @@ export default defineConfig({
       project('unit'),
       project('integration', { testTimeout: 20_000 }),
       // One file after another: they make users, groups and namespaces, and two cores are soon busy.
-      project('root', { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } }),
-      project('e2e', { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false, sequence: { groupOrder: 2 } }),
+      project('root', {
+        globalSetup: 'test/support/build.ts',
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        fileParallelism: false,
+        sequence: { groupOrder: 1 },
+      }),
+      project('e2e', {
+        globalSetup: 'test/support/build.ts',
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
+        sequence: { groupOrder: 2 },
+      }),
     ],
   },
 });

@@ -5,18 +5,18 @@ import { parseAppReference } from './references.ts';
 import { writeJson } from './terminal.ts';
 
 const operations = [
-  { name: 'restart', description: 'start new workers beside the old ones, then end the old ones', progress: 'restarting' },
-  { name: 'stop', description: 'stop an app until it is started again', progress: 'stopping' },
-  { name: 'start', description: 'start an app that was stopped', progress: 'starting' },
+  { name: 'restart', description: 'start new workers beside the old ones, then end the old ones', done: 'restarted' },
+  { name: 'stop', description: 'stop an app until it is started again', done: 'stopped' },
+  { name: 'start', description: 'start an app that was stopped', done: 'started' },
 ] as const;
 
-/** A restart waits for new workers, and for old ones to finish their requests. */
-const timeoutMs = 120_000;
+/** The daemon answers when it is done, and says after two minutes why it is not. */
+const timeoutMs = 150_000;
 
 export function registerApp(program: Command, surroundings: Surroundings): void {
   const { terminal } = surroundings;
   const app = program.command('app').description("restart, stop or start one of a tenant's apps");
-  for (const { name, description, progress } of operations) {
+  for (const { name, description, done } of operations) {
     app
       .command(name)
       .description(description)
@@ -26,7 +26,7 @@ export function registerApp(program: Command, surroundings: Surroundings): void 
         const target = parseAppReference(reference);
         await callDaemon(surroundings, config, `app-${name}`, target, timeoutMs);
         if (json) writeJson(terminal, { ok: true, ...target });
-        else terminal.writeOut(`${target.tenant}/${target.app}: ${progress}\n`);
+        else terminal.writeOut(`${target.tenant}/${target.app}: ${done}\n`);
       });
   }
 }

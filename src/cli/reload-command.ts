@@ -7,7 +7,8 @@ import type { GlobalOptions, Surroundings } from './program.ts';
 import { type Terminal, writeJson } from './terminal.ts';
 import { wrapText } from './wrap-text.ts';
 
-const timeoutMs = 120_000;
+/** Answered when every change is carried out: new workers may take their whole start time. */
+const timeoutMs = 150_000;
 
 export function registerReload(program: Command, surroundings: Surroundings): void {
   program

@@ -14,8 +14,11 @@ export const controlCalls = {
   status: z.strictObject({ tenant: name.optional() }),
   /** Re-reads everything now; answered when what changed has been carried out. Result: ReloadResult. */
   reload: z.strictObject({}),
+  /** Answered, with null, when new workers serve and the old ones are gone; refused when the new ones fail. */
   'app-restart': appRef,
+  /** Answered, with null, when it is done. */
   'app-stop': appRef,
+  /** As `app-restart`. */
   'app-start': appRef,
   /**
    * Result: LogsResult. With `follow`, `log-lines` notifications (LogLinesEvent) come after the answer, until the

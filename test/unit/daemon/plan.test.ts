@@ -50,16 +50,25 @@ const everyActual: ActualTenant[] = combinations({
   host: ['absent', 'waiting', 'starting', 'connected'] as const,
   hostAppsDirId: keys,
   workers: [0, 2],
-}).map(({ ground, ...rest }) => ({ ...ground, ...rest }));
+}).map(({ ground, ...rest }) => Object.assign(rest, ground));
 
-const everyWanted: WantedTenant[] = combinations({ appsWithoutManifest: [[], [site]], staleApps: [[], [site]] }).map((apps) => ({
-  ...wantedTenant,
-  ...apps,
-}));
+const everyWanted: WantedTenant[] = combinations({
+  limitsKey: ['wanted'],
+  routesKey: ['wanted'],
+  configureKey: ['wanted'],
+  appsDirId: ['wanted'],
+  appsWithoutManifest: [[], [site]],
+  staleApps: [[], [site]],
+});
+
+const ways = {
+  up: everyWanted.flatMap((wanted) => everyActual.map((actual) => travel(wanted, actual))),
+  down: everyActual.map((actual) => travel(undefined, actual)),
+};
 
 describe('a tenant that is wanted', () => {
   test('is there in at most twelve steps, whatever was there before', () => {
-    const faults = journeysUp().filter(({ end, steps }) => !isThere(end) || steps.length > 12);
+    const faults = ways.up.filter(({ end, steps }) => !isThere(end) || steps.length > 12);
     expect(faults).toEqual([]);
   });
 
@@ -86,23 +95,25 @@ describe('a tenant that is wanted', () => {
     expect(travel(wanted, nothing).steps).toEqual(['prepare', 'read-manifests', 'publish-routes', 'start-host', 'configure-host']);
   });
 
-  test.each<[Step['do'], (start: Moment) => boolean]>([
-    ['start-host', ({ actual }) => actual.prepared],
-    ['start-host', ({ actual }) => actual.limitsKey === 'wanted'],
-    ['start-host', ({ actual }) => actual.routesKey === 'wanted' || actual.routesKey === 'read'],
-    ['set-limits', ({ actual }) => actual.prepared],
-    ['read-manifests', ({ actual }) => actual.prepared && actual.limitsKey === 'wanted'],
-    ['publish-routes', ({ wanted }) => wanted?.appsWithoutManifest.length === 0],
-    ['configure-host', ({ actual }) => actual.host === 'connected' && actual.hostAppsDirId === 'wanted'],
-    ['stop-host', ({ actual }) => actual.hostAppsDirId !== 'wanted' && ['starting', 'connected'].includes(actual.host)],
-  ])('%s comes only after what it needs: %s', (step, isReady) => {
-    const moments = journeysUp().flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
+  test.each<[string, Step['do'], (moment: Moment) => boolean]>([
+    ['has its host started only when it is prepared', 'start-host', ({ actual }) => actual.prepared],
+    ['has its host started only below its limits', 'start-host', ({ actual }) => actual.limitsKey === 'wanted'],
+    ['has its host started only when its routes are known', 'start-host', ({ actual, wanted }) => actual.routesKey === wanted?.routesKey],
+    ['gets limits only when it is prepared', 'set-limits', ({ actual }) => actual.prepared],
+    ['has manifests read only below its limits', 'read-manifests', ({ actual }) => actual.prepared && actual.limitsKey === 'wanted'],
+    ['gets routes only when each app was looked at', 'publish-routes', ({ wanted }) => wanted?.appsWithoutManifest.length === 0],
+    ['configures only a host that is connected', 'configure-host', ({ actual }) => actual.host === 'connected'],
+    ['configures only a host of its apps folder', 'configure-host', ({ actual }) => actual.hostAppsDirId === 'wanted'],
+    ['loses only a host that sees another apps folder', 'stop-host', ({ actual }) => actual.hostAppsDirId !== 'wanted'],
+    ['has only a living host stopped', 'stop-host', ({ actual }) => ['starting', 'connected'].includes(actual.host)],
+  ])('%s', (_, step, isReady) => {
+    const moments = ways.up.flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
     expect(moments.length).toBeGreaterThan(0);
     expect(moments.filter((moment) => !isReady(moment))).toEqual([]);
   });
 
   test('never loses its workers or its routes on the way', () => {
-    const steps = new Set(journeysUp().flatMap((journey) => journey.steps));
+    const steps = new Set(ways.up.flatMap((journey) => journey.steps));
     expect([...steps].sort()).toEqual([
       'configure-host',
       'prepare',
@@ -152,7 +163,7 @@ describe('a tenant that is wanted', () => {
 
 describe('a tenant that is not wanted', () => {
   test('is gone in at most four steps, whatever was there', () => {
-    const faults = journeysDown().filter(({ end, steps }) => !isGone(end) || steps.length > 4);
+    const faults = ways.down.filter(({ end, steps }) => !isGone(end) || steps.length > 4);
     expect(faults).toEqual([]);
   });
 
@@ -160,12 +171,12 @@ describe('a tenant that is not wanted', () => {
     expect(travel(undefined, all).steps).toEqual(['withdraw-routes', 'stop-workers', 'stop-host', 'dismantle']);
   });
 
-  test.each<[Step['do'], (moment: Moment) => boolean]>([
-    ['stop-workers', ({ actual }) => actual.routesKey === ''],
-    ['stop-host', ({ actual }) => actual.routesKey === '' && actual.workers === 0],
-    ['dismantle', ({ actual }) => actual.routesKey === '' && actual.workers === 0 && actual.host === 'absent'],
-  ])('%s comes only after what must be gone before: %s', (step, isReady) => {
-    const moments = journeysDown().flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
+  test.each<[string, Step['do'], (moment: Moment) => boolean]>([
+    ['has its workers stopped only when nothing is sent to them', 'stop-workers', ({ actual }) => actual.routesKey === ''],
+    ['has its host stopped only when no worker is left', 'stop-host', ({ actual }) => actual.routesKey === '' && actual.workers === 0],
+    ['is dismantled only when nothing of it runs', 'dismantle', ({ actual }) => actual.workers === 0 && actual.host === 'absent'],
+  ])('%s', (_, step, isReady) => {
+    const moments = ways.down.flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
     expect(moments.length).toBeGreaterThan(0);
     expect(moments.filter((moment) => !isReady(moment))).toEqual([]);
   });
@@ -185,7 +196,7 @@ describe('a tenant that is not wanted', () => {
 });
 
 test('no step leaves things as they were, or changes what it was given', () => {
-  const moments = [...journeysUp(), ...journeysDown()].flatMap((journey) => journey.moments);
+  const moments = [...ways.up, ...ways.down].flatMap((journey) => journey.moments);
   const idle = moments.filter(({ before, after }) => before === after);
   expect(idle).toEqual([]);
 });
@@ -202,14 +213,6 @@ interface Journey {
   steps: Step['do'][];
   moments: Moment[];
   end: { wanted: WantedTenant | undefined; actual: ActualTenant };
-}
-
-function journeysUp(): Journey[] {
-  return everyWanted.flatMap((wanted) => everyActual.map((actual) => travel(wanted, actual)));
-}
-
-function journeysDown(): Journey[] {
-  return everyActual.map((actual) => travel(undefined, actual));
 }
 
 /** Takes steps, and lets happen what comes by itself, until neither is left. */
@@ -285,7 +288,8 @@ function isGone({ actual }: Journey['end']): boolean {
 
 function combinations<Fields extends object>(domains: { [Field in keyof Fields]: readonly Fields[Field][] }): Fields[] {
   return Object.entries(domains).reduce(
-    (partial, [name, values]) => partial.flatMap((fields) => (values as unknown[]).map((value) => ({ ...fields, [name]: value }))),
+    (partial, [name, values]) =>
+      partial.flatMap((fields) => (values as unknown[]).map((value) => Object.assign({}, fields, { [name]: value }))),
     [{}] as object[],
   ) as Fields[];
 }

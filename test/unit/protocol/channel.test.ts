@@ -217,8 +217,11 @@ describe('the end', () => {
   });
 
   test("a stream's error closes the channel", async () => {
-    const { channel, peer } = channelWithRawPeer(quiet);
-    peer.destroy(new Error('reset'));
+    const [stream] = pairOfStreams();
+    const channel = createChannel({ stream, ...quiet });
+    const waiting = channel.request('ask', {}).catch((error: unknown) => error);
+    stream.destroy(new Error('reset'));
+    expect(await waiting).toMatchObject({ code: 'TENANTD_E_UNREACHABLE' });
     await channel.closed;
   });
 });

@@ -1,0 +1,229 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { AppStatus, Status, TenantStatus } from '../../src/protocol/control.ts';
+import { until } from './until.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const run = promisify(execFile);
+
+/** A tenant's files, by path below its folder; a value is a file's text, or `{ copy: folder }`. */
+export type TenantFiles = Record<string, string | { copy: string }>;
+
+export interface TestDaemon {
+  readonly directory: string;
+  readonly configFile: string;
+  readonly tenantsDir: string;
+  readonly port: number;
+  readonly userPrefix: string;
+  pid(): number;
+  /** Everything it logged so far, one JSON object a line. */
+  log(): string;
+  /** Starts it (again) over the same folder and waits until it is ready. */
+  start(): Promise<void>;
+  /** SIGTERM; resolves with its exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: what it started goes on. */
+  kill(): Promise<void>;
+  ctl(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+  status(): Promise<Status>;
+  tenant(name: string): Promise<TenantStatus>;
+  app(tenant: string, app: string): Promise<AppStatus>;
+  writeTenant(name: string, files: TenantFiles): void;
+  removeTenant(name: string): void;
+  /** Waits until every named app is in that state. */
+  untilApps(apps: readonly string[], state?: string): Promise<void>;
+  /** Ends it and whatever is left of it: processes, groups, users, files. Never throws for what is gone already. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface TestDaemonOptions {
+  tenants?: Record<string, TenantFiles>;
+  /** Appended to tenantd.yaml. */
+  config?: string;
+  plans?: string;
+}
+
+/** A whole tenantd of its own: built code, real sandboxes, its own folder, users and port. Root only. */
+export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
+  const daemon = await prepareTestDaemon(options);
+  try {
+    await daemon.start();
+  } catch (error) {
+    await daemon[Symbol.asyncDispose]();
+    throw error;
+  }
+  return daemon;
+}
+
+export async function prepareTestDaemon({ tenants = {}, config = '', plans }: TestDaemonOptions = {}): Promise<TestDaemon> {
+  const directory = mkdtempSync(join(tmpdir(), 'tenantd-test-'));
+  const hash = createHash('sha256').update(directory).digest();
+  const userPrefix = `t${hash.toString('hex').slice(0, 5)}-`;
+  const firstUid = 1_000_000 + (hash.readUInt16LE() % 10_000) * 200;
+  const port = await freePort();
+  const tenantsDir = `${directory}/tenants`;
+  const configFile = `${directory}/tenantd.yaml`;
+  mkdirSync(tenantsDir);
+  const starter = plans ?? 'plans: { starter: { memory: 128M, cpu: 1, processes: 64 } }';
+  writeFileSync(
+    configFile,
+    [
+      ...['tenants', 'state', 'run', 'logs'].map((name) => `${name === 'logs' ? 'log' : name}Dir: ${directory}/${name}`),
+      `userPrefix: ${userPrefix}`,
+      `uids: { first: ${firstUid}, count: 200 }`,
+      `http: { listen: ["127.0.0.1:${port}"] }`,
+      starter,
+      config,
+    ].join('\n'),
+  );
+
+  let child: ChildProcess | undefined;
+  let logged = '';
+
+  async function start(): Promise<void> {
+    const from = logged.length;
+    const started = spawn(process.execPath, [`${root}dist/tenantd.js`, '--config', configFile], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {},
+    });
+    child = started;
+    for (const stream of [started.stdout, started.stderr]) stream?.on('data', (chunk: Buffer) => (logged += chunk.toString('utf8')));
+    await until(() => logged.slice(from).includes('tenantd is ready') || started.exitCode !== null, 'the daemon is ready', 30_000);
+    if (started.exitCode !== null) throw new Error(`tenantd ended with code ${started.exitCode}:\n${logged.slice(from)}`);
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<number | null> {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await exited) as [number | null];
+    return code;
+  }
+
+  async function ctl(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    try {
+      const done = await run(process.execPath, [`${root}dist/tenantctl.js`, '--config', configFile, ...args], {
+        env: { NO_COLOR: '1' },
+        maxBuffer: 64 << 20,
+      });
+      return { code: 0, ...done };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { code, stdout, stderr };
+    }
+  }
+
+  async function status(): Promise<Status> {
+    const { stdout, stderr, code } = await ctl('status', '--json');
+    if (code !== 0) throw new Error(`status failed: ${stdout}${stderr}`);
+    return JSON.parse(stdout) as Status;
+  }
+
+  async function tenant(name: string): Promise<TenantStatus> {
+    const found = (await status()).tenants.find((candidate) => candidate.name === name);
+    if (!found) throw new Error(`status shows no tenant ${name}`);
+    return found;
+  }
+
+  const daemon: TestDaemon = {
+    ...{ directory, configFile, tenantsDir, port, userPrefix, start, ctl, status, tenant },
+    pid: () => child?.pid ?? 0,
+    log: () => logged,
+    stop: () => end('SIGTERM'),
+    async kill() {
+      await end('SIGKILL');
+    },
+    async app(tenantName, name) {
+      const found = (await tenant(tenantName)).apps.find((candidate) => candidate.name === name);
+      if (!found) throw new Error(`status shows no app ${tenantName}/${name}`);
+      return found;
+    },
+    writeTenant: (name, files) => writeFiles(`${tenantsDir}/${name}`, files),
+    removeTenant: (name) => rmSync(`${tenantsDir}/${name}`, { recursive: true }),
+    async untilApps(apps, state = 'running') {
+      const isThere = async (): Promise<boolean> => {
+        const all = (await status()).tenants.flatMap((shown) => shown.apps.map((app) => [`${shown.name}/${app.name}`, app.state] as [string, string]));
+        const states = new Map(all);
+        return apps.every((name) => states.get(name) === state);
+      };
+      await until(
+        isThere,
+        `${apps.join(', ')} ${state}`,
+        60_000,
+        async () => `${JSON.stringify(await status(), null, 1)}\n${logged.slice(-4_000)}`,
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      await end('SIGTERM');
+      killLeftovers(directory);
+      await removeUsers(userPrefix);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  for (const [name, files] of Object.entries(tenants)) daemon.writeTenant(name, files);
+  return daemon;
+}
+
+/** The example or fixture folder of that path below the repository. */
+export function repositoryPath(path: string): string {
+  return join(root, path);
+}
+
+function writeFiles(directory: string, files: TenantFiles): void {
+  mkdirSync(directory, { recursive: true });
+  for (const [path, content] of Object.entries(files)) {
+    const target = join(directory, path);
+    mkdirSync(dirname(target), { recursive: true });
+    if (typeof content === 'string') writeFileSync(target, content);
+    else cpSync(content.copy, target, { recursive: true });
+  }
+}
+
+/** What a daemon that was killed for good left: found by the records and status files it wrote into its own folder. */
+function killLeftovers(directory: string): void {
+  const sandboxes = `${directory}/run/sandboxes`;
+  for (const file of readNames(sandboxes).filter((name) => name.endsWith('.status'))) {
+    const pid = Number(/"child-pid": (\d+)/.exec(readFileSync(`${sandboxes}/${file}`, 'utf8'))?.[1] ?? 0);
+    if (pid > 1 && programOf(pid).startsWith(`${directory}/state/programs/`)) process.kill(pid, 'SIGKILL');
+  }
+}
+
+function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return ''; // gone
+  }
+}
+
+function readNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // never made
+  }
+}
+
+async function removeUsers(prefix: string): Promise<void> {
+  const names = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':')[0] ?? '')
+    .filter((name) => name.startsWith(prefix));
+  for (const name of names) await run('userdel', [name]);
+}
+
+/** Free now; the daemon binds it right after. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

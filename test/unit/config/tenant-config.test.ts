@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { isTenantName, type TenantName } from '../../../src/base/ids.ts';
+import { starterPlan } from '../../../src/config/plans.ts';
+import { parseTenantConfig, type TenantConfig, type TenantConfigResult } from '../../../src/config/tenant-config.ts';
+
+function name(text: string): TenantName {
+  if (!isTenantName(text)) throw new Error(text);
+  return text;
+}
+
+const plans = new Map([
+  ['starter', starterPlan],
+  ['business', { ...starterPlan, memoryBytes: 2 ** 30 }],
+]);
+
+function parse(text: string): TenantConfigResult {
+  return parseTenantConfig(text, 'tenant.yaml', { tenant: name('acme'), plans, defaultPlan: 'starter' });
+}
+
+function configOf(text: string): TenantConfig {
+  const { config, problems } = parse(text);
+  if (!config) throw new Error(problems[0]?.message);
+  return config;
+}
+
+describe('a tenant', () => {
+  test('has the defaults of INTERFACE.md', () => {
+    expect(configOf('domains: [acme.example]')).toEqual({
+      domains: [{ name: 'acme.example' }],
+      plan: 'starter',
+      limits: starterPlan,
+      idleMs: 600_000,
+      tls: { redirect: true, hsts: 0 },
+      egress: [],
+      grants: [],
+      branding: {},
+    });
+  });
+
+  test('has its own limits over its plan', () => {
+    const { limits } = configOf('domains: [a.example]\nplan: business\nlimits: { cpu: 2, bodySize: 1M }');
+    expect(limits).toEqual({ ...starterPlan, memoryBytes: 2 ** 30, cpu: 2, bodySizeBytes: 2 ** 20 });
+  });
+
+  test('has its domains in the form that requests are compared with', () => {
+    const text = 'domains:\n  - ACME.example.\n  - "*.bücher.example"\n  - { name: WWW.acme.example, redirectTo: Acme.Example }\n';
+    expect(configOf(text).domains).toEqual([
+      { name: 'acme.example' },
+      { name: '*.xn--bcher-kva.example' },
+      { name: 'www.acme.example', redirectTo: 'acme.example' },
+    ]);
+    expect(parse(text).positions.get('www.acme.example')).toEqual({ line: 4, column: 5 });
+  });
+
+  test('may never sleep', () => {
+    expect(configOf('domains: [a.example]\nidle: never').idleMs).toBe('never');
+  });
+});
+
+describe('what is told', () => {
+  test.each([
+    ['plan: starter', 'TENANTD_E_MISSING_KEY', '`domains` is missing', 1, 1],
+    ['domains: []', 'TENANTD_E_INVALID_VALUE', '`domains` must have at least 1 entries, not 0', 1, 1],
+    ['domains: acme.example', 'TENANTD_E_INVALID_VALUE', '`domains` must be a list, not "acme.example"', 1, 10],
+    ['domains: [a.example, 5]', 'TENANTD_E_INVALID_VALUE', '`domains[1]` must be text or a mapping of keys, not 5', 1, 22],
+    ['domains:\n  - "*.com"', 'TENANTD_E_BAD_DOMAIN', '`domains[0]` must not be a wildcard over a whole top-level domain, not "*.com"', 2, 5],
+    ['domains: [10.0.0.1]', 'TENANTD_E_BAD_DOMAIN', '`domains[0]` must be a name, an IP address is none, not "10.0.0.1"', 1, 11],
+    ['domains: [{ redirectTo: a.example }]', 'TENANTD_E_MISSING_KEY', '`domains[0].name` is missing', 1, 11],
+    ['domains: [a.example, A.example]', 'TENANTD_E_DUPLICATE_DOMAIN', 'the domain "a.example" is listed twice', 1, 22],
+    ['domains:\n  - a.example\n  - { name: b.example, redirectTo: c.example }', 'TENANTD_E_REDIRECT_TARGET', '"c.example" is no domain that this tenant serves', 3, 36],
+    ['domains: [{ name: b.example, redirectTo: b.example }]', 'TENANTD_E_REDIRECT_TARGET', '"b.example" is no domain that this tenant serves', 1, 42],
+    ['domains: ["*.a.example", { name: b.example, redirectTo: "*.a.example" }]', 'TENANTD_E_REDIRECT_TARGET', '`domains[1].redirectTo` must be one domain, no wildcard, not "*.a.example"', 1, 57],
+    ['domains: [a.example]\nplan: bussiness', 'TENANTD_E_UNKNOWN_PLAN', 'there is no plan "bussiness"', 2, 7],
+    ['domains: [a.example]\nlimits:\n  memory: lots', 'TENANTD_E_INVALID_VALUE', '`limits.memory` must be a size such as 256M, not "lots"', 3, 11],
+    ['domains: [a.example]\nlimits: { memory: 512 }', 'TENANTD_E_INVALID_VALUE', '`limits.memory` must be text, not 512', 2, 19],
+    ['domains: [a.example]\nidle: nver', 'TENANTD_E_INVALID_VALUE', '`idle` must be a duration such as 10m, not "nver"', 2, 7],
+    ['domains: [a.example]\nidle:', 'TENANTD_E_INVALID_VALUE', '`idle` has no value', 2, 1],
+    ['domains: [a.example]\nnetwork: { egress: all }', 'TENANTD_E_INVALID_VALUE', '`network.egress` must be `any` or a list, not "all"', 2, 20],
+    ['domains: [a.example]\ntls: { redirect: yes }', 'TENANTD_E_INVALID_VALUE', '`tls.redirect` must be true or false, not "yes"', 2, 18],
+    ['domains: [a.example]\ntls: { certificate: ../../etc/key.pem, key: k.pem }', 'TENANTD_E_BAD_PATH', '`tls.certificate` must not go up with "..", not "../../etc/key.pem"', 2, 21],
+    ['domains: [a.example]\ntls: { key: k.pem }', 'TENANTD_E_MISSING_KEY', '`tls.certificate` is missing', 2, 6],
+    ['domains: [a.example]\nbranding: { errorPages: /etc }', 'TENANTD_E_BAD_PATH', '`branding.errorPages` must be a path inside its own folder, not "/etc"', 2, 25],
+    ['domains: [a.example]\nbranding: { name: "a\\u001b[2J" }', 'TENANTD_E_INVALID_VALUE', '`branding.name` must be one line of 1 to 80 characters, not "a\\u{1b}[2J"', 2, 19],
+    ['domains: [a.example]\ngrants: [{ to: globex, app: site, access: read }]', 'TENANTD_E_INVALID_VALUE', 'a grant is either an `app` with access http, or a `path` with access read or write', 2, 10],
+  ])('%j', (text, code, message, line, column) => {
+    const { config, problems } = parse(text);
+    expect(config).toBeUndefined();
+    expect(problems).toMatchObject([{ code, message, line, column, file: 'tenant.yaml', tenant: 'acme' }]);
+  });
+
+  test('a misspelled key is corrected in the fix, also deep in the file', () => {
+    const { problems } = parse('domains: [{ nam: a.example, name: a.example }]\nnetwork: { egres: any }');
+    expect(problems).toMatchObject([
+      { code: 'TENANTD_E_UNKNOWN_KEY', fix: 'did you mean `name`?', line: 1, column: 13 },
+      { code: 'TENANTD_E_UNKNOWN_KEY', fix: 'did you mean `egress`?', line: 2, column: 12 },
+    ]);
+  });
+
+  test('a file with 10,000 domains is one problem', () => {
+    const { problems } = parse(`domains:\n${Array.from({ length: 10_000 }, (_, i) => `- d${i}.example\n`).join('')}`);
+    expect(problems).toMatchObject([{ code: 'TENANTD_E_TOO_MANY', message: '`domains` must have at most 1000 entries, not 10000', line: 1 }]);
+  });
+
+  test.each([
+    ['network: { egress: ["api.stripe.com:443"] }', '`network.egress` is read but not carried out yet: the tenant has no network'],
+    ['grants: [{ to: globex, app: site, access: http }]', '`grants` is read but not carried out yet: nothing crosses between tenants'],
+  ])('what would be dropped silently is said: %s', (text, message) => {
+    const { config, problems } = parse(`domains: [a.example]\n${text}`);
+    expect(config).toBeDefined();
+    expect(problems).toMatchObject([{ code: 'TENANTD_E_NOT_SUPPORTED', message, line: 2, tenant: 'acme' }]);
+  });
+
+  test('asking for nothing says nothing', () => {
+    expect(parse('domains: [a.example]\nnetwork: { egress: [] }\ngrants: []').problems).toEqual([]);
+  });
+
+  test('where the plans are not known, any name will do', () => {
+    const { config } = parseTenantConfig('domains: [a.example]\nplan: gold', 'f', { tenant: name('acme'), plans: undefined, defaultPlan: 'starter' });
+    expect(config?.plan).toBe('gold');
+  });
+});
