@@ -10,7 +10,7 @@ import { parseLogSource } from './references.ts';
 import { type Terminal, writeJson } from './terminal.ts';
 
 interface LogsOptions extends GlobalOptions {
-  follow: boolean;
+  follow?: boolean;
   lines: number;
 }
 
@@ -21,9 +21,9 @@ export function registerLogs(program: Command, surroundings: Surroundings): void
     .command('logs')
     .description('show what apps print')
     .argument('<tenant[/app]>', 'all apps of a tenant, or one')
-    .option('-f, --follow', 'go on with new lines until Ctrl-C', false)
+    .option('-f, --follow', 'go on with new lines until Ctrl-C')
     .option('-n, --lines <count>', 'how many of the last lines to begin with', parseLineCount, 100)
-    .addHelpText('after', '\nWith --json and --follow: one JSON object a line, {"time","app","worker","line"} or {"dropped"}.')
+    .addHelpText('after', '\nWith --json and --follow: one JSON object a line,\n{"time","app","worker","line"} or {"dropped"}.')
     .action(async (source: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<LogsOptions>();
       await (options.follow ? followLogs : showLogs)(surroundings, source, options);
@@ -74,7 +74,7 @@ async function followLogs(surroundings: Surroundings, source: string, { config, 
   }
 }
 
-function createFollowPrinter(terminal: Terminal, json: boolean): (event: LogLinesEvent) => void {
+function createFollowPrinter(terminal: Terminal, json: boolean | undefined): (event: LogLinesEvent) => void {
   if (json) {
     return ({ lines, dropped }) => {
       for (const line of lines) terminal.writeOut(`${JSON.stringify(line)}\n`);

@@ -19,7 +19,7 @@ export interface Surroundings {
 
 export interface GlobalOptions {
   config: string;
-  json: boolean;
+  json?: boolean;
 }
 
 export type SetExitCode = (code: number) => void;
@@ -31,8 +31,8 @@ export function createProgram(surroundings: Surroundings, setExitCode: SetExitCo
     .description('Shows and steers the tenants of this machine.')
     .version(version)
     .option('--config <file>', "the daemon's configuration file (TENANTD_CONFIG)", surroundings.configFile)
-    .option('--json', 'print one JSON document', false)
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed or denied, 2 wrong usage, 3 the daemon can not be reached.')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed or denied, 2 wrong usage,\n            3 the daemon can not be reached.')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: terminal.writeOut,

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { messageOf, TenantdError } from '../base/errors.ts';
@@ -74,9 +75,24 @@ export function openStore(file: string, uids: UidRange): Store {
 }
 
 function openDatabase(file: string): DatabaseSync {
+  const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   const database = new DatabaseSync(file, { timeout: 5_000 });
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  try {
+    // Before anything is written: what is refused stays as it is.
+    const version = assertOurs(database, file, sizeBytes);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    if (version === 0) inTransaction(database, () => database.exec(schema));
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Answers with the version of the store; 0 for a file that is new. */
+function assertOurs(database: DatabaseSync, file: string, sizeBytes: number): number {
+  const numberOf = (sql: string): number => Number(Object.values(database.prepare(sql).get() ?? {})[0]);
+  const version = numberOf('PRAGMA user_version');
   if (version > schemaVersion) {
     throw new TenantdError(
       'TENANTD_E_STATE',
@@ -84,8 +100,10 @@ function openDatabase(file: string): DatabaseSync {
       'start the newer tenantd',
     );
   }
-  if (version === 0) inTransaction(database, () => database.exec(schema));
-  return database;
+  // SQLite takes a file of a few bytes for a new one, and another program's database for one of version 0.
+  const isNew = sizeBytes === 0 || (numberOf('PRAGMA page_count') > 0 && numberOf('SELECT count(*) FROM sqlite_schema') === 0);
+  if (version === 0 && !isNew) throw new Error('it holds something else');
+  return version;
 }
 
 function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {

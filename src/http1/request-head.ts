@@ -45,7 +45,7 @@ export class RequestHead implements RequestLine, Authority, Framing, ConnectionO
 export function parseRequestHead(bytes: Buffer, end: number, head: RequestHead): Refusal | undefined {
   if (end > maxHeadBytes) return refusals.headTooLarge;
   clear(head);
-  head.text = bytes.latin1Slice(0, end);
+  head.text = bytes.toString('latin1', 0, end);
   return (
     parseRequestLine(bytes, head.text, head) ??
     refuseMethod(head.method) ??
@@ -90,7 +90,7 @@ function readFields(bytes: Uint8Array, head: RequestHead): Refusal | undefined {
 function readField(bytes: Uint8Array, head: RequestHead, index: number): Refusal | undefined {
   const start = head.fields.valueStart[index] as number;
   const end = head.fields.valueEnd[index] as number;
-  switch (head.fields.kind[index]) {
+  switch (head.fields.kind[index] as number) {
     case fieldKind.host:
       return readHost(bytes, head, start, end);
     case fieldKind.contentLength:
