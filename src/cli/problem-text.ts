@@ -18,10 +18,12 @@ export interface ProblemLayout {
 
 /** For people: the code and its place, then what is wrong and what to do, wrapped. */
 export function renderProblem(problem: Problem, { width, paint, indent }: ProblemLayout): string[] {
-  const place = placeOf(problem) ?? subjectOf(problem);
+  const place = printable(placeOf(problem) ?? subjectOf(problem) ?? '');
   const inner = `${indent}  `;
+  const besides = indent.length + problem.code.length + 2 + place.length <= width;
+  const code = indent + paint('yellow', problem.code);
   return [
-    `${indent}${paint('yellow', problem.code)}${place === undefined ? '' : `  ${printable(place)}`}`,
+    ...(besides ? [`${code}  ${place}`.trimEnd()] : [code, inner + place]),
     ...wrapText(printable(problem.message), width, inner),
     ...wrapText(`fix: ${printable(problem.fix)}`, width, inner),
   ];

@@ -55,10 +55,13 @@ function renderTenants(tenants: TenantStatus[], layout: StatusLayout): string[][
 
 function renderTenant(tenant: TenantStatus, widths: Widths, layout: StatusLayout): string[] {
   const { width, paint } = layout;
-  const figures = [`plan ${tenant.plan}`, formatBytes(tenant.memoryBytes), `${tenant.cpuSeconds.toFixed(1)} s CPU`].map(printable);
+  const figures = printable(`plan ${tenant.plan}, ${formatBytes(tenant.memoryBytes)}, ${tenant.cpuSeconds.toFixed(1)} s CPU`);
+  const name = printable(tenant.name);
+  const besides = name.length + tenant.state.length + figures.length + 2 * gap.length <= width;
   const idle = tenant.apps.length === 0 ? [`${indent}it has no apps: put one in its folder apps/`] : [];
   return [
-    `${paint('bold', printable(tenant.name))}  ${paintState(tenant.state, tenant.state, paint)}  ${figures.join(', ')}`,
+    paint('bold', name) + gap + paintState(tenant.state, tenant.state, paint) + (besides ? gap + figures : ''),
+    ...(besides ? [] : wrapText(figures, width, indent)),
     ...(layout.full ? wrapText(`domains: ${tenant.domains.map(printable).join(', ') || 'none'}`, width, indent) : []),
     ...idle,
     ...tenant.apps.flatMap((app) => renderApp(app, widths, layout)),

@@ -87,7 +87,8 @@ const cronPattern = new RegExp(`^${field}(?: ${field}){4}$`);
 export function parseCron(text: string): Parsed<string> {
   const words = text.trim().replaceAll(/ +/g, ' ');
   const ranges = [59, 23, 31, 12, 7];
-  const fits = cronPattern.test(words) && words.split(' ').every((word, index) => largest(word) <= (ranges[index] ?? 0));
+  const fits =
+    words.length <= 200 && cronPattern.test(words) && words.split(' ').every((word, index) => largest(word) <= (ranges[index] ?? 0));
   if (fits) return { value: words };
   return { fault: { message: 'must be five fields as in crontab', fix: 'write it like "0 7 * * *"' } };
 }

@@ -126,7 +126,7 @@ function judgeRange(issue: Issue & { code: 'too_small' | 'too_big' }, path: Valu
   const count = Array.isArray(input) ? input.length : 0;
   return {
     code,
-    message: `\`${nameOf(path)}\` must have ${limit} entries, not ${count}`,
+    message: `\`${nameOf(path)}\` must have ${limit} ${issue.minimumOrMaximum} entries`,
     fix: 'shorten or fill the list',
     path,
     atKey: true,
@@ -138,7 +138,8 @@ function judgeOwnRule(issue: Issue & { code: 'custom' }, path: ValuePath, input:
   const { code, fix } = issue.params ?? {};
   const known = typeof code === 'string' && Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'TENANTD_E_INVALID_VALUE';
   const fixed = typeof fix === 'string' ? fix : undefined;
-  return { ...invalid(path, input, issue.message, fixed), code: known };
+  const shown = typeof input === 'object' ? undefined : input;
+  return { ...invalid(path, shown, issue.message, fixed), code: known };
 }
 
 function invalid(path: ValuePath, input: unknown, rule: string, fix?: string): Finding {

@@ -104,7 +104,12 @@ function findBadNode(document: Document): BadNode | undefined {
     Alias(_, alias) {
       // Each one is looked up from the document's start.
       if (++aliases <= maxAliasCount) return undefined;
-      bad = { offset: startOf(alias), message: `there are more than ${maxAliasCount} aliases`, fix: 'write values out', code: 'TENANTD_E_YAML' };
+      bad = {
+        offset: startOf(alias),
+        message: `there are more than ${maxAliasCount} aliases`,
+        fix: 'write values out',
+        code: 'TENANTD_E_YAML',
+      };
       return visit.BREAK;
     },
     Map(_, map) {

@@ -47,7 +47,8 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
   let keys = new Map<TenantName, string>();
   let ofDirectory: readonly Problem[] = [];
 
-  function read(scan: TenantScan): Known {
+  /** `before`: what was known of the tenant until now. Its last good file may name a plan that is gone since. */
+  function read(scan: TenantScan, before: Known | undefined): Known {
     const context = { tenant: scan.name, plans: plans.plans, defaultPlan: plans.defaultPlan };
     const fresh = scan.text === undefined ? undefined : parseTenantConfig(scan.text, scan.file, context);
     if (scan.text !== undefined && fresh?.config) {
@@ -57,7 +58,7 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     const lastGood = store.configTextOf(scan.name);
     const kept = lastGood === undefined ? undefined : parseTenantConfig(lastGood, scan.file, context);
     const problems = [...scan.problems, ...(fresh?.problems ?? [])];
-    return { scan, config: kept?.config, positions: new Map(), problems };
+    return { scan, config: kept?.config ?? before?.config, positions: new Map(), problems };
   }
 
   /** Shares out the domains and tells who is wanted differently than before. */
@@ -100,18 +101,19 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     applyScan({ ok, tenants, problems }) {
       ofDirectory = problems;
       if (!ok) return [];
+      const before = new Map(known);
       known.clear();
-      for (const scan of tenants) known.set(scan.name, read(scan));
+      for (const scan of tenants) known.set(scan.name, read(scan, before.get(scan.name)));
       return settle();
     },
     applyTenant(name, scan) {
-      if (scan) known.set(name, read(scan));
+      if (scan) known.set(name, read(scan, known.get(name)));
       else known.delete(name);
       return settle();
     },
     setPlans(next) {
       plans = next;
-      for (const [name, { scan }] of known) known.set(name, read(scan));
+      for (const [name, before] of known) known.set(name, read(before.scan, before));
       return settle();
     },
     desired: (name) => desired.get(name),

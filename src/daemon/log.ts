@@ -35,5 +35,11 @@ function toText(line: string, output: NodeJS.WriteStream): string {
 function toPrintable(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   // oxlint-disable-next-line no-control-regex -- control characters are what is to be taken out
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, escaped);
+}
+
+/** JSON leaves those from U+007F on as they are; U+009B begins a command to a terminal as ESC [ does. */
+function escaped(character: string): string {
+  if (character < '\u007f') return JSON.stringify(character).slice(1, -1);
+  return `\\u00${character.charCodeAt(0).toString(16)}`;
 }

@@ -33,9 +33,12 @@ export function programBinds(machine: Machine): Bind[] {
   ];
 }
 
-/** Runs one of the bundles with settings as its first argument. */
+/**
+ * Runs one of the bundles with settings as its first argument. Without SIGUSR1: it would open Node's inspector on a loopback
+ * that the tenant's other apps share.
+ */
 export function programCommand(bundle: 'edge' | 'host' | 'job' | 'worker', settings: unknown, nodeOptions: string[] = []): string[] {
-  return [sandboxNode, ...nodeOptions, `${sandboxLib}/${bundle}.js`, JSON.stringify(settings)];
+  return [sandboxNode, '--disable-sigusr1', ...nodeOptions, `${sandboxLib}/${bundle}.js`, JSON.stringify(settings)];
 }
 
 export const baseEnvironment = { PATH: sandboxPath, LANG: 'C.UTF-8', TZ: 'UTC', NODE_ENV: 'production' } as const;

@@ -65,6 +65,7 @@ export function createReconciler(options: {
 
   return {
     request(tenant) {
+      if (stopped) return;
       waiting.add(tenant);
       queueMicrotask(startMore);
     },

@@ -1,4 +1,4 @@
-import { carriageReturn, lineFeed } from './bytes.ts';
+import { carriageReturn, lineFeed, tokenBytes } from './bytes.ts';
 import { maxHeadBytes, maxTargetBytes, requestLineSlackBytes } from './limits.ts';
 import { type Refusal, refusals } from './refusals.ts';
 
@@ -19,6 +19,9 @@ export function skipEmptyLines(bytes: Uint8Array): number {
 
 /** What is wrong already with a request head that has not ended yet; `undefined` when more may make it good. */
 export function refuseIncompleteHead(bytes: Buffer): Refusal | undefined {
+  if (bytes.length === 1 && bytes[0] === carriageReturn) return undefined;
+  // A TLS handshake on the plain port, say, shows in its first byte.
+  if (tokenBytes[bytes[0] as number] === 0) return refusals.method;
   const firstLine = bytes.indexOf(lineFeed);
   if (firstLine === -1 && bytes.length > maxTargetBytes + requestLineSlackBytes) return refusals.targetTooLong;
   if (bytes.length > maxHeadBytes) return refusals.headTooLarge;

@@ -16,16 +16,22 @@ export interface EdgeSettings {
   /** How many listening sockets were inherited, one an address of `http.listen`. */
   httpListeners: number;
   processes: number;
+  /** Instead of `edgeControlSocket` and `edgeSocketsDir`, where there is no sandbox (tests). */
+  controlSocket?: string;
+  socketsDir?: string;
 }
+
+/** argv[3]: the daemon starts the master, and leaves it out; the master starts edges with the same argv[2]. */
+export type EdgeRole = 'master' | 'edge';
 
 export interface Upstream {
   id: string;
-  /** The Unix socket's path below `edgeSocketsDir`, as `<tenant>/<file>`. */
+  /** The Unix socket's path below `edgeSocketsDir`, as `<tenant>/<file>`. Several apps of a tenant may share one. */
   socket: string;
 }
 
 /**
- * `ready`: send requests to `upstreams`. `starting`: hold requests until it is ready or `holdMs` is over, then 503.
+ * `ready`: send requests to `upstreams`. `starting`: hold requests until it is ready, for ten seconds at most, then 503.
  * `failed`: 502. `stopped`: 503.
  */
 export type AppRouteState = 'ready' | 'starting' | 'failed' | 'stopped';

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 
-export { hostPaths, staticAppHeader, staticListenerFd } from './host-paths.ts';
+export { hostPaths } from './host-paths.ts';
 
 export interface HostSettings {
   tenant: TenantName;
@@ -21,7 +21,7 @@ export interface AppSpec {
   /** Workers of another generation than this are to be replaced: new beside old, then the old are stopped. */
   generation: number;
   workers: number;
-  /** Seconds from a worker's start until it must listen. */
+  /** From a worker's start until it must listen, and its health path must have answered. */
   startTimeoutMs: number;
   /** Its health path must answer 2xx or 3xx before a worker counts as ready. */
   health?: { path: string; intervalMs: number };

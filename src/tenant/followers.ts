@@ -29,9 +29,9 @@ interface Follower {
 }
 
 const maxFollowers = 32;
-/** A message has at most this, well below the size of a frame. */
+/** A message has at most this, below the size of a frame (1 MiB). */
 const maxLines = 1_000;
-const maxBytes = 262_144;
+const maxBytes = 768 * 1024;
 const sendMs = 50;
 
 export function createFollowers({ send, maySend }: FollowersOptions): Followers {
@@ -74,7 +74,7 @@ export function createFollowers({ send, maySend }: FollowersOptions): Followers 
 function keep(follower: Follower, line: LogLine): void {
   // Escaped, a character takes up to six bytes: `\u001b`.
   const bytes = 6 * line.line.length + 150;
-  if (follower.lines.length >= maxLines || follower.bytes + bytes > 3 * maxBytes) {
+  if (follower.lines.length >= maxLines || follower.bytes + bytes > maxBytes) {
     follower.dropped += 1;
     return;
   }

@@ -54,7 +54,8 @@ export function openPipe(path: string, onChunk: (chunk: Buffer) => void): PipeRe
 
 /** By a descriptor of its own: the socket's may be closed, and its number used again, since the last writer left. */
 function drainNow(path: string, onChunk: (chunk: Buffer) => void): void {
-  const fd = openNonblocking(path);
+  const fd = openIfThere(path);
+  if (fd === undefined) return;
   try {
     for (let total = 0; total < maxDrainBytes;) {
       const bytes = readSync(fd, sharedBuffer);
@@ -66,6 +67,16 @@ function drainNow(path: string, onChunk: (chunk: Buffer) => void): void {
     if (errnoOf(error) !== 'EAGAIN') throw error; // Empty, and some process still could write.
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The daemon removes the pipes of a worker that ended while no host was connected. */
+function openIfThere(path: string): number | undefined {
+  try {
+    return openNonblocking(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

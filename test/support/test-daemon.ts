@@ -148,7 +148,9 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans }: Te
     removeTenant: (name) => rmSync(`${tenantsDir}/${name}`, { recursive: true }),
     async untilApps(apps, state = 'running') {
       const isThere = async (): Promise<boolean> => {
-        const all = (await status()).tenants.flatMap((shown) => shown.apps.map((app) => [`${shown.name}/${app.name}`, app.state] as [string, string]));
+        const all = (await status()).tenants.flatMap((shown) =>
+          shown.apps.map((app) => [`${shown.name}/${app.name}`, app.state] as [string, string]),
+        );
         const states = new Map(all);
         return apps.every((name) => states.get(name) === state);
       };

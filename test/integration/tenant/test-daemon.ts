@@ -174,6 +174,7 @@ export class TestDaemon implements AsyncDisposable {
     this.workers.delete(workerId);
     this.#changes.emit('change');
     await this.#channel?.request('worker-exited', { workerId, exitCode, outOfMemory: false }).catch(() => undefined);
+    for (const kind of ['out', 'report']) rmSync(this.path('pipes', `${workerId}.${kind}`), { force: true });
   }
 
   #stop({ workerId }: { workerId: WorkerId }): null {

@@ -53,33 +53,79 @@ describe('defaults', () => {
 
 describe('what is told', () => {
   test.each([
-    ['http: { listen: ["127.0.0.1:0"] }', 'TENANTD_E_INVALID_VALUE', '`http.listen[0]` must have a port other than 0, not "127.0.0.1:0"', 1, 18],
+    [
+      'http: { listen: ["127.0.0.1:0"] }',
+      'TENANTD_E_INVALID_VALUE',
+      '`http.listen[0]` must have a port other than 0, not "127.0.0.1:0"',
+      1,
+      18,
+    ],
     ['http:\n  listen: 80', 'TENANTD_E_INVALID_VALUE', '`http.listen` must be a list, not 80', 2, 11],
     ['tenantDir: /x', 'TENANTD_E_UNKNOWN_KEY', 'there is no key "tenantDir"', 1, 1],
     ['tenantsDir: srv', 'TENANTD_E_BAD_PATH', '`tenantsDir` must be an absolute path, not "srv"', 1, 13],
     ['plans:\n  small: { memry: 1G }', 'TENANTD_E_UNKNOWN_KEY', 'there is no key "memry" in `plans.small`', 2, 12],
-    ['plans: { Big: {} }', 'TENANTD_E_INVALID_VALUE', '`plans.Big` must be a name of a-z, 0-9 and "-" that begins with a letter, not "Big"', 1, 10],
+    [
+      'plans: { Big: {} }',
+      'TENANTD_E_INVALID_VALUE',
+      '`plans.Big` must be a name of a-z, 0-9 and "-" that begins with a letter, not "Big"',
+      1,
+      10,
+    ],
     ['plans: { a: { memory: 1M } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.memory` must be between 16M and 64T, not "1M"', 1, 23],
     ['plans: { a: { processes: 1.5 } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.processes` must be a whole number, not 1.5', 1, 26],
     ['plans: { a: { processes: 1e400 } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.processes` must be a number, not Infinity', 1, 26],
     ['plans: { big: {} }', 'TENANTD_E_UNKNOWN_PLAN', '`defaultPlan` is "starter", which `plans` does not define', 1, 1],
-    ['plans: { a: {} }\ndefaultPlan: constructor', 'TENANTD_E_UNKNOWN_PLAN', '`defaultPlan` is "constructor", which `plans` does not define', 2, 14],
-    ['uids: { first: 60000, count: 10000 }', 'TENANTD_E_INVALID_VALUE', '`uids` covers 60000 to 69999, which holds uids that are reserved', 1, 7],
+    [
+      'plans: { a: {} }\ndefaultPlan: constructor',
+      'TENANTD_E_UNKNOWN_PLAN',
+      '`defaultPlan` is "constructor", which `plans` does not define',
+      2,
+      14,
+    ],
+    [
+      'uids: { first: 60000, count: 10000 }',
+      'TENANTD_E_INVALID_VALUE',
+      '`uids` covers 60000 to 69999, which holds uids that are reserved',
+      1,
+      7,
+    ],
     ['uids: { first: 0 }', 'TENANTD_E_INVALID_VALUE', '`uids.first` must be at least 1000, not 0', 1, 16],
-    ['stateDir: /srv/tenantd/tenants/state', 'TENANTD_E_BAD_PATH', '`stateDir` lies in `tenantsDir`, or is the folder of another key', 1, 11],
+    [
+      'stateDir: /srv/tenantd/tenants/state',
+      'TENANTD_E_BAD_PATH',
+      '`stateDir` lies in `tenantsDir`, or is the folder of another key',
+      1,
+      11,
+    ],
     ['http: { listen: ["[::]:80", "[::]:80"] }', 'TENANTD_E_INVALID_VALUE', ':: port 80 is there twice', 1, 29],
-    ['userPrefix: "Tnt "', 'TENANTD_E_INVALID_VALUE', '`userPrefix` must be 1 to 16 of a-z, 0-9, "-" and "_", a letter first, not "Tnt "', 1, 13],
+    [
+      'userPrefix: "Tnt "',
+      'TENANTD_E_INVALID_VALUE',
+      '`userPrefix` must be 1 to 16 of a-z, 0-9, "-" and "_", a letter first, not "Tnt "',
+      1,
+      13,
+    ],
     ['logs:', 'TENANTD_E_INVALID_VALUE', '`logs` has no value', 1, 1],
     ['- a', 'TENANTD_E_INVALID_VALUE', 'the file must be a mapping of keys, not a list', 1, 1],
-    ['acme: {}', 'TENANTD_E_MISSING_KEY', '`acme.directories` is missing', 1, 7],
-    ['acme: { directories: ["http://a.example"] }', 'TENANTD_E_INVALID_VALUE', '`acme.directories[0]` must be an https address, not "http://a.example"', 1, 23],
+    ['acme: {}', 'TENANTD_E_MISSING_KEY', '`acme.directories` is missing', 1, 1],
+    [
+      'acme: { directories: ["http://a.example"] }',
+      'TENANTD_E_INVALID_VALUE',
+      '`acme.directories[0]` must be an https address, not "http://a.example"',
+      1,
+      23,
+    ],
   ])('%s', (text, code, message, line, column) => {
     expect(problemOf(text)).toMatchObject({ code, message, line, column, file: 'tenantd.yaml' });
     expect(parseDaemonConfig(text, 'tenantd.yaml').config).toBeUndefined();
   });
 
   test('a misspelled layer is corrected in the fix', () => {
-    expect(problemOf('isolation: { without: [network, resorces] }')).toMatchObject({ line: 1, column: 33, fix: 'did you mean `resources`?' });
+    expect(problemOf('isolation: { without: [network, resorces] }')).toMatchObject({
+      line: 1,
+      column: 33,
+      fix: 'did you mean `resources`?',
+    });
   });
 
   test('every problem of a file is told, in the order of its lines', () => {

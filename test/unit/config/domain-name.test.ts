@@ -55,12 +55,26 @@ describe('host names', () => {
     'ex%61mple.com',
     'a.example\0',
     'a\u00adb.example',
-    'xn--a.example',
-    `${'a'.repeat(64)}.example`,
-    `${'a.'.repeat(130)}example`,
-    `${'ü'.repeat(60)}.example`,
   ])('%j is none', (text) => {
     expect(parseDomainName(text)).toMatchObject({ fault: { code: 'TENANTD_E_BAD_DOMAIN' } });
+  });
+});
+
+describe('limits of length', () => {
+  const reasonOf = (text: string): object => parseDomainName(text);
+
+  test('a label has at most 63 characters, as punycode too', () => {
+    expect(parseDomainName(`${'a'.repeat(63)}.example`)).toHaveProperty('value');
+    expect(reasonOf(`${'a'.repeat(64)}.example`)).toMatchObject({ fault: { message: 'must have labels of at most 63 characters' } });
+    expect(reasonOf(`${'ü'.repeat(60)}.example`)).toHaveProperty('fault');
+  });
+
+  test('a name has at most 253 characters, its wildcard counted', () => {
+    const name = `${'a.'.repeat(123)}example`;
+    expect(name).toHaveLength(253);
+    expect(parseDomainName(name)).toEqual({ value: name });
+    expect(reasonOf(`a.${name}`)).toMatchObject({ fault: { message: 'must have at most 253 characters' } });
+    expect(reasonOf(`*.${name}`)).toMatchObject({ fault: { message: 'must have at most 253 characters' } });
   });
 });
 

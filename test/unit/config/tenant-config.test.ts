@@ -63,25 +63,85 @@ describe('what is told', () => {
     ['domains: []', 'TENANTD_E_INVALID_VALUE', '`domains` must have at least 1 entries, not 0', 1, 1],
     ['domains: acme.example', 'TENANTD_E_INVALID_VALUE', '`domains` must be a list, not "acme.example"', 1, 10],
     ['domains: [a.example, 5]', 'TENANTD_E_INVALID_VALUE', '`domains[1]` must be text or a mapping of keys, not 5', 1, 22],
-    ['domains:\n  - "*.com"', 'TENANTD_E_BAD_DOMAIN', '`domains[0]` must not be a wildcard over a whole top-level domain, not "*.com"', 2, 5],
+    [
+      'domains:\n  - "*.com"',
+      'TENANTD_E_BAD_DOMAIN',
+      '`domains[0]` must not be a wildcard over a whole top-level domain, not "*.com"',
+      2,
+      5,
+    ],
     ['domains: [10.0.0.1]', 'TENANTD_E_BAD_DOMAIN', '`domains[0]` must be a name, an IP address is none, not "10.0.0.1"', 1, 11],
     ['domains: [{ redirectTo: a.example }]', 'TENANTD_E_MISSING_KEY', '`domains[0].name` is missing', 1, 11],
     ['domains: [a.example, A.example]', 'TENANTD_E_DUPLICATE_DOMAIN', 'the domain "a.example" is listed twice', 1, 22],
-    ['domains:\n  - a.example\n  - { name: b.example, redirectTo: c.example }', 'TENANTD_E_REDIRECT_TARGET', '"c.example" is no domain that this tenant serves', 3, 36],
-    ['domains: [{ name: b.example, redirectTo: b.example }]', 'TENANTD_E_REDIRECT_TARGET', '"b.example" is no domain that this tenant serves', 1, 42],
-    ['domains: ["*.a.example", { name: b.example, redirectTo: "*.a.example" }]', 'TENANTD_E_REDIRECT_TARGET', '`domains[1].redirectTo` must be one domain, no wildcard, not "*.a.example"', 1, 57],
+    [
+      'domains:\n  - a.example\n  - { name: b.example, redirectTo: c.example }',
+      'TENANTD_E_REDIRECT_TARGET',
+      '"c.example" is no domain that this tenant serves',
+      3,
+      36,
+    ],
+    [
+      'domains: [{ name: b.example, redirectTo: b.example }]',
+      'TENANTD_E_REDIRECT_TARGET',
+      '"b.example" is no domain that this tenant serves',
+      1,
+      42,
+    ],
+    [
+      'domains: ["*.a.example", { name: b.example, redirectTo: "*.a.example" }]',
+      'TENANTD_E_REDIRECT_TARGET',
+      '`domains[1].redirectTo` must be one domain, no wildcard, not "*.a.example"',
+      1,
+      57,
+    ],
     ['domains: [a.example]\nplan: bussiness', 'TENANTD_E_UNKNOWN_PLAN', 'there is no plan "bussiness"', 2, 7],
-    ['domains: [a.example]\nlimits:\n  memory: lots', 'TENANTD_E_INVALID_VALUE', '`limits.memory` must be a size such as 256M, not "lots"', 3, 11],
+    [
+      'domains: [a.example]\nlimits:\n  memory: lots',
+      'TENANTD_E_INVALID_VALUE',
+      '`limits.memory` must be a size such as 256M, not "lots"',
+      3,
+      11,
+    ],
     ['domains: [a.example]\nlimits: { memory: 512 }', 'TENANTD_E_INVALID_VALUE', '`limits.memory` must be text, not 512', 2, 19],
     ['domains: [a.example]\nidle: nver', 'TENANTD_E_INVALID_VALUE', '`idle` must be a duration such as 10m, not "nver"', 2, 7],
     ['domains: [a.example]\nidle:', 'TENANTD_E_INVALID_VALUE', '`idle` has no value', 2, 1],
-    ['domains: [a.example]\nnetwork: { egress: all }', 'TENANTD_E_INVALID_VALUE', '`network.egress` must be `any` or a list, not "all"', 2, 20],
+    [
+      'domains: [a.example]\nnetwork: { egress: all }',
+      'TENANTD_E_INVALID_VALUE',
+      '`network.egress` must be `any` or a list, not "all"',
+      2,
+      20,
+    ],
     ['domains: [a.example]\ntls: { redirect: yes }', 'TENANTD_E_INVALID_VALUE', '`tls.redirect` must be true or false, not "yes"', 2, 18],
-    ['domains: [a.example]\ntls: { certificate: ../../etc/key.pem, key: k.pem }', 'TENANTD_E_BAD_PATH', '`tls.certificate` must not go up with "..", not "../../etc/key.pem"', 2, 21],
+    [
+      'domains: [a.example]\ntls: { certificate: ../../etc/key.pem, key: k.pem }',
+      'TENANTD_E_BAD_PATH',
+      '`tls.certificate` must not go up with "..", not "../../etc/key.pem"',
+      2,
+      21,
+    ],
     ['domains: [a.example]\ntls: { key: k.pem }', 'TENANTD_E_MISSING_KEY', '`tls.certificate` is missing', 2, 6],
-    ['domains: [a.example]\nbranding: { errorPages: /etc }', 'TENANTD_E_BAD_PATH', '`branding.errorPages` must be a path inside its own folder, not "/etc"', 2, 25],
-    ['domains: [a.example]\nbranding: { name: "a\\u001b[2J" }', 'TENANTD_E_INVALID_VALUE', '`branding.name` must be one line of 1 to 80 characters, not "a\\u{1b}[2J"', 2, 19],
-    ['domains: [a.example]\ngrants: [{ to: globex, app: site, access: read }]', 'TENANTD_E_INVALID_VALUE', 'a grant is either an `app` with access http, or a `path` with access read or write', 2, 10],
+    [
+      'domains: [a.example]\nbranding: { errorPages: /etc }',
+      'TENANTD_E_BAD_PATH',
+      '`branding.errorPages` must be a path inside its own folder, not "/etc"',
+      2,
+      25,
+    ],
+    [
+      'domains: [a.example]\nbranding: { name: "a\\u001b[2J" }',
+      'TENANTD_E_INVALID_VALUE',
+      '`branding.name` must be one line of 1 to 80 characters, not "a\\u{1b}[2J"',
+      2,
+      19,
+    ],
+    [
+      'domains: [a.example]\ngrants: [{ to: globex, app: site, access: read }]',
+      'TENANTD_E_INVALID_VALUE',
+      'a grant is either an `app` with access http, or a `path` with access read or write',
+      2,
+      10,
+    ],
   ])('%j', (text, code, message, line, column) => {
     const { config, problems } = parse(text);
     expect(config).toBeUndefined();
@@ -98,7 +158,9 @@ describe('what is told', () => {
 
   test('a file with 10,000 domains is one problem', () => {
     const { problems } = parse(`domains:\n${Array.from({ length: 10_000 }, (_, i) => `- d${i}.example\n`).join('')}`);
-    expect(problems).toMatchObject([{ code: 'TENANTD_E_TOO_MANY', message: '`domains` must have at most 1000 entries, not 10000', line: 1 }]);
+    expect(problems).toMatchObject([
+      { code: 'TENANTD_E_TOO_MANY', message: '`domains` must have at most 1000 entries, not 10000', line: 1 },
+    ]);
   });
 
   test.each([
@@ -115,7 +177,11 @@ describe('what is told', () => {
   });
 
   test('where the plans are not known, any name will do', () => {
-    const { config } = parseTenantConfig('domains: [a.example]\nplan: gold', 'f', { tenant: name('acme'), plans: undefined, defaultPlan: 'starter' });
+    const { config } = parseTenantConfig('domains: [a.example]\nplan: gold', 'f', {
+      tenant: name('acme'),
+      plans: undefined,
+      defaultPlan: 'starter',
+    });
     expect(config?.plan).toBe('gold');
   });
 });

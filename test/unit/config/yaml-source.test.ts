@@ -77,7 +77,10 @@ describe('what is refused', () => {
 
 describe('hostile files end soon', () => {
   const size = 256 << 10;
-  const layers = ['a: &a [x,x,x,x,x,x,x,x,x]', ...['b', 'c', 'd', 'e', 'f'].map((name, i) => `${name}: &${name} [${`*${'abcde'[i] ?? ''},`.repeat(9)}]`)];
+  const layers = [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...['b', 'c', 'd', 'e', 'f'].map((name, i) => `${name}: &${name} [${`*${'abcde'[i] ?? ''},`.repeat(9)}]`),
+  ];
 
   test.each([
     ['brackets', '['.repeat(size)],

@@ -1,0 +1,44 @@
+/** The edge's bounds (invariant 12) and time limits. One object, so that a test can shorten the times. */
+export interface EdgeLimits {
+  /** From a head's first byte to its last: against clients that send it drop by drop. */
+  headMs: number;
+  /** A client's connection without a request. */
+  idleMs: number;
+  /** Between two pieces of a request's body. */
+  bodyStallMs: number;
+  /** From the request's last byte to the end of the response's head. */
+  responseHeadMs: number;
+  /** A client that takes nothing of what waits for it. */
+  clientStallMs: number;
+  /** A response without progress after the client closed its own direction: it may be gone altogether. */
+  halfClosedMs: number;
+  /** How long what a client still sends is read and dropped, so that it sees the answer rather than a reset. */
+  lingerMs: number;
+  /** A request for an app that is starting. */
+  holdMs: number;
+  /** Below the five seconds after which a Node app closes an idle connection. */
+  upstreamIdleMs: number;
+  /** How often times are looked at. */
+  tickMs: number;
+  heldRequestsPerApp: number;
+  idleConnectionsPerUpstream: number;
+  interimResponses: number;
+  clientConnections: number;
+}
+
+export const defaultLimits: EdgeLimits = {
+  headMs: 10_000,
+  idleMs: 60_000,
+  bodyStallMs: 60_000,
+  responseHeadMs: 60_000,
+  clientStallMs: 120_000,
+  halfClosedMs: 60_000,
+  lingerMs: 5_000,
+  holdMs: 10_000,
+  upstreamIdleMs: 4_000,
+  tickMs: 500,
+  heldRequestsPerApp: 64,
+  idleConnectionsPerUpstream: 64,
+  interimResponses: 16,
+  clientConnections: 16_384,
+};

@@ -1,0 +1,207 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Watch, watchDaemonConfig, watchTenants } from '../../../src/config/watch.ts';
+
+let root: string;
+let tenantsDir: string;
+let told: string[];
+let watches: Watch[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tenantd-watch-'));
+  tenantsDir = join(root, 'srv', 'tenants');
+  mkdirSync(tenantsDir, { recursive: true });
+  told = [];
+  watches = [];
+});
+afterEach(async () => {
+  await Promise.all(watches.map((watch) => watch.close()));
+  rmSync(root, { recursive: true });
+});
+
+function addTenant(name: string, domain = `${name}.example`): void {
+  mkdirSync(join(tenantsDir, name, 'apps', 'site', 'lib'), { recursive: true });
+  writeFileSync(join(tenantsDir, name, 'tenant.yaml'), `domains: [${domain}]\n`);
+}
+
+async function start(): Promise<void> {
+  const watch = watchTenants(tenantsDir, {
+    onTenant: (name) => told.push(name),
+    onAll: () => told.push('(all)'),
+    onProblem: ({ message }) => told.push(`problem: ${message}`),
+  });
+  watches.push(watch);
+  await watch.ready;
+}
+
+/** Waits until `name` is told after `act`, and gives how long that took. */
+async function untilTold(name: string, act: () => void): Promise<number> {
+  told.length = 0;
+  const startMs = performance.now();
+  act();
+  await expect.poll(() => told, { timeout: 3_000, interval: 5 }).toContain(name);
+  return performance.now() - startMs;
+}
+
+/** What happens to `marker` is told after all that happened before. */
+async function toldUntilMarker(act: () => void): Promise<string[]> {
+  await untilTold('marker', () => {
+    act();
+    writeFileSync(join(tenantsDir, 'marker', 'tenant.yaml'), `# ${performance.now()}\n`);
+  });
+  return told.filter((name) => name !== 'marker');
+}
+
+/** Entries of all inotify instances of this process (proc(5), fdinfo). */
+function inotifyWatches(): number {
+  return readdirSync('/proc/self/fd')
+    .flatMap((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:inotify'
+          ? readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').split('\n')
+          : [];
+      } catch {
+        return []; // Closed meanwhile.
+      }
+    })
+    .filter((line) => line.startsWith('inotify wd:')).length;
+}
+
+describe('a change is told', () => {
+  beforeEach(async () => {
+    addTenant('acme');
+    addTenant('marker');
+    await start();
+  });
+
+  test('well within a second, once, of its tenant only', async () => {
+    addTenant('globex');
+    await expect.poll(() => told).toContain('globex');
+    const took = await untilTold('acme', () => writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [b.example]\n'));
+    expect(took).toBeLessThan(1_000);
+    expect(told).toEqual(['acme']);
+  });
+
+  test('once, of many writes one after another', async () => {
+    await untilTold('acme', () => {
+      for (let i = 0; i < 50; i++) writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), `domains: [d${i}.example]\n`);
+    });
+    expect(told).toEqual(['acme']);
+  });
+
+  test('of a file put in place by a rename', async () => {
+    await untilTold('acme', () => {
+      writeFileSync(join(tenantsDir, 'acme', '.tenant.yaml.tmp'), 'domains: [c.example]\n');
+      renameSync(join(tenantsDir, 'acme', '.tenant.yaml.tmp'), join(tenantsDir, 'acme', 'tenant.yaml'));
+    });
+  });
+
+  test('of a file that goes and comes again', async () => {
+    await untilTold('acme', () => rmSync(join(tenantsDir, 'acme', 'tenant.yaml')));
+    await untilTold('acme', () => writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [d.example]\n'));
+  });
+
+  test('of an app that comes, or goes', async () => {
+    await untilTold('acme', () => mkdirSync(join(tenantsDir, 'acme', 'apps', 'blog')));
+    await untilTold('acme', () => rmSync(join(tenantsDir, 'acme', 'apps', 'blog'), { recursive: true }));
+  });
+
+  test('of a tenant that goes and comes again, and then of its files and apps', async () => {
+    await untilTold('acme', () => rmSync(join(tenantsDir, 'acme'), { recursive: true }));
+    await untilTold('acme', () => addTenant('acme'));
+    await untilTold('acme', () => writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [e.example]\n'));
+    await untilTold('acme', () => mkdirSync(join(tenantsDir, 'acme', 'apps', 'blog')));
+  });
+
+  test('of a tenant that is put in place by a rename', async () => {
+    mkdirSync(join(root, 'staging', 'apps'), { recursive: true });
+    writeFileSync(join(root, 'staging', 'tenant.yaml'), 'domains: [f.example]\n');
+    await untilTold('initech', () => renameSync(join(root, 'staging'), join(tenantsDir, 'initech')));
+    await untilTold('initech', () => mkdirSync(join(tenantsDir, 'initech', 'apps', 'site')));
+  });
+
+  test.each([1, 2])('of everything when tenantsDir goes and comes again with what is above it (%d)', async (levels) => {
+    await untilTold('(all)', () => rmSync(levels === 1 ? tenantsDir : join(root, 'srv'), { recursive: true }));
+    await untilTold('(all)', () => addTenant('acme'));
+    await untilTold('acme', () => writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [g.example]\n'));
+    await untilTold('acme', () => mkdirSync(join(tenantsDir, 'acme', 'apps', 'blog')));
+    await untilTold('globex', () => addTenant('globex'));
+    await untilTold('globex', () => mkdirSync(join(tenantsDir, 'globex', 'apps', 'blog')));
+  });
+});
+
+describe('nothing is told', () => {
+  beforeEach(async () => {
+    addTenant('acme');
+    addTenant('marker');
+    await start();
+  });
+
+  test('of what an app’s folder holds', async () => {
+    expect(
+      await toldUntilMarker(() => {
+        writeFileSync(join(tenantsDir, 'acme', 'apps', 'site', 'app.yaml'), 'kind: node');
+        mkdirSync(join(tenantsDir, 'acme', 'apps', 'site', 'node_modules'));
+        writeFileSync(join(tenantsDir, 'acme', 'apps', 'site', 'lib', 'a.js'), '');
+      }),
+    ).toEqual([]);
+  });
+
+  test('of files and folders that are no tenants', async () => {
+    expect(
+      await toldUntilMarker(() => {
+        writeFileSync(join(tenantsDir, 'README.md'), '');
+        mkdirSync(join(tenantsDir, 'Not a tenant'));
+        mkdirSync(join(tenantsDir, '.git'));
+      }),
+    ).toEqual([]);
+  });
+
+  test('after it was closed', async () => {
+    writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [h.example]\n');
+    await watches[0]?.close();
+    const after = told.length;
+    const second = watchTenants(tenantsDir, { onTenant: (name) => told.push(`second ${name}`), onAll: () => undefined });
+    watches.push(second);
+    await second.ready;
+    await untilTold('second acme', () => writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [i.example]\n'));
+    expect(told.filter((name) => !name.startsWith('second'))).toEqual([]);
+    expect(after).toBeLessThanOrEqual(1);
+  });
+});
+
+test('tenantsDir that is not there yet is waited for', async () => {
+  rmSync(tenantsDir, { recursive: true });
+  await start();
+  await untilTold('(all)', () => addTenant('acme'));
+  await untilTold('acme', () => mkdirSync(join(tenantsDir, 'acme', 'apps', 'blog')));
+});
+
+test('two inotify watches a tenant are taken, however much its apps hold', async () => {
+  for (let i = 0; i < 300; i++) addTenant(`t${i}`);
+  const before = inotifyWatches();
+  await start();
+  expect(inotifyWatches() - before).toBeLessThanOrEqual(2 * 300 + 2);
+  await watches[0]?.close();
+  await expect.poll(inotifyWatches).toBe(before);
+});
+
+describe('tenantd.yaml', () => {
+  test('is told when it changes, is replaced, goes and comes again', async () => {
+    const file = join(root, 'tenantd.yaml');
+    writeFileSync(file, 'logs: {}\n');
+    const watch = watchDaemonConfig(file, { onDaemonConfig: () => told.push('(daemon)') });
+    watches.push(watch);
+    await watch.ready;
+    await untilTold('(daemon)', () => writeFileSync(file, 'logs: { keep: 4 }\n'));
+    await untilTold('(daemon)', () => {
+      writeFileSync(`${file}.tmp`, 'logs: { keep: 3 }\n');
+      renameSync(`${file}.tmp`, file);
+    });
+    await untilTold('(daemon)', () => writeFileSync(file, 'logs: { keep: 2 }\n'));
+    await untilTold('(daemon)', () => rmSync(file));
+    await untilTold('(daemon)', () => writeFileSync(file, 'logs: {}\n'));
+  });
+});
