@@ -1,5 +1,5 @@
 // Bundles each process's main file into dist/: a sandbox then needs one folder, and a process starts from one file.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -15,18 +15,20 @@ const mains = {
   job: 'src/job/main.ts',
 };
 
-rmSync(output, { recursive: true, force: true });
-await Promise.all(Object.entries(mains).map(([name, input]) => bundleProcess(name, input)));
+const built = await Promise.all(Object.entries(mains).map(([name, input]) => bundleProcess(name, input)));
+// Not emptied before: what runs from here may still want to load a part.
+const current = new Set([...built.flat(), 'package.json']);
+for (const file of readdirSync(output)) if (!current.has(file.replace(/\.map$/, ''))) rmSync(`${output}/${file}`);
 writeFileSync(`${output}/package.json`, '{ "type": "module" }\n');
 
-async function bundleProcess(name: string, input: string): Promise<void> {
+async function bundleProcess(name: string, input: string): Promise<string[]> {
   const bundle = await rolldown({
     cwd: root,
     input: { [name]: input },
     platform: 'node',
     transform: { define: { TENANTD_VERSION: JSON.stringify(packageJson.version) } },
   });
-  await bundle.write({
+  const { output: files } = await bundle.write({
     dir: output,
     format: 'esm',
     entryFileNames: '[name].js',
@@ -34,4 +36,5 @@ async function bundleProcess(name: string, input: string): Promise<void> {
     sourcemap: true,
   });
   await bundle.close();
+  return files.map(({ fileName }) => fileName);
 }

@@ -49,7 +49,7 @@ async function connected(path: string): Promise<Socket> {
   return socket;
 }
 
-function unreachable({ isRoot }: Caller, configFile: string, path: string, cause: unknown): TenantdError {
+export function unreachable({ isRoot }: Caller, configFile: string, path: string, cause: unknown): TenantdError {
   const errno = errnoOf(cause);
   const make = (message: string, fix: string) => new TenantdError('TENANTD_E_UNREACHABLE', message, fix, { cause });
   if ((errno === 'EACCES' || errno === 'EPERM') && !isRoot) return make("only root may use the daemon's socket", 'run it as root (sudo)');

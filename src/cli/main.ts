@@ -14,7 +14,8 @@ process.exitCode = await runTenantctl(process.argv.slice(2), {
   isRoot: process.geteuid?.() === 0,
   now: Date.now,
   terminal: {
-    width: stdout.isTTY ? stdout.columns : 80,
+    // Absent without a terminal, 0 on one that does not know.
+    width: stdout.columns || 80,
     paint: createPaint(colour),
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text),

@@ -8,10 +8,6 @@ import { type Plan, starterPlan } from './plans.ts';
 import { checkSchema } from './schema-problems.ts';
 import { parseYaml, type YamlSource } from './yaml-source.ts';
 
-export { type IsolationLayer, isolationLayers } from './daemon-schema.ts';
-export type { ListenAddress } from './addresses.ts';
-export type { Plan } from './plans.ts';
-
 /** tenantd.yaml with its defaults filled in; sizes in bytes. */
 export interface DaemonConfig extends Omit<DaemonFile, 'plans'> {
   plans: ReadonlyMap<string, Plan>;

@@ -6,7 +6,6 @@ import { line, planName, sizeBetween, textAs, wholeNumber } from './values.ts';
 
 /** DESIGN.md 5, one name a layer: what an operator may say this machine does without. */
 export const isolationLayers = ['user', 'root', 'processes', 'syscalls', 'network', 'resources', 'disk', 'secrets'] as const;
-export type IsolationLayer = (typeof isolationLayers)[number];
 
 const listenList = z
   .array(textAs(parseListenAddress, 'address:port; IPv6 in brackets', '127.0.0.1:8080'))

@@ -122,15 +122,9 @@ function judgeRange(issue: Issue & { code: 'too_small' | 'too_big' }, path: Valu
   const limit = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
   if (issue.origin === 'string') return invalid(path, input, `must have ${limit} characters`);
   if (issue.origin !== 'array') return invalid(path, input, `must be ${limit}`);
-  const code = issue.code === 'too_big' ? 'TENANTD_E_TOO_MANY' : 'TENANTD_E_INVALID_VALUE';
-  const count = Array.isArray(input) ? input.length : 0;
-  return {
-    code,
-    message: `\`${nameOf(path)}\` must have ${limit} ${issue.minimumOrMaximum} entries`,
-    fix: 'shorten or fill the list',
-    path,
-    atKey: true,
-  };
+  if (issue.code === 'too_small') return invalid(path, undefined, 'must not be an empty list', 'add an entry, or remove the key');
+  const message = `\`${nameOf(path)}\` must have ${limit} entries, not ${Array.isArray(input) ? input.length : 0}`;
+  return { code: 'TENANTD_E_TOO_MANY', message, fix: 'shorten the list', path, atKey: true };
 }
 
 /** Rules of our own (`fault` in values.ts) bring their code and fix along. */

@@ -6,6 +6,7 @@ import { version } from '../base/version.ts';
 import { type DaemonConfig, loadDaemonConfig } from '../config/daemon-config.ts';
 import { scanTenant, scanTenants } from '../config/scan.ts';
 import { watchDaemonConfig, watchTenants } from '../config/watch.ts';
+import { removeRootDirectory } from '../privileged/directories.ts';
 import { findUser } from '../privileged/users.ts';
 import type { ReloadResult, Status, TenantStatus } from '../protocol/control.ts';
 import { startControlServer } from './control-server.ts';
@@ -34,6 +35,8 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
+  /** Reads everything on disk again; what can't be read is in the log and in `status`. */
+  reload(): void;
   /** Ends everything, in order: new requests, workers, hosts, edge; leaves no process, mount, group or socket. */
   stop(): Promise<void>;
 }
@@ -83,11 +86,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const closeControl = await startControlServer({ socket: paths.operatorSocket, operations, log });
   const watches = [
     watchTenants(config.tenantsDir, {
-      onTenant: (name) => void core.refresh(name),
-      onAll: () => void core.rescan(),
+      onTenant: (name) => core.inBackground(core.refresh(name)),
+      onAll: () => core.inBackground(core.rescan()),
       onProblem: core.noteWatchProblem,
     }),
-    watchDaemonConfig(configFile, { onDaemonConfig: () => void core.reloadConfig() }),
+    watchDaemonConfig(configFile, { onDaemonConfig: () => core.inBackground(core.reloadConfig()) }),
   ];
   await Promise.all(watches.map(({ ready }) => ready));
   // Whatever changed between the first scan and the first watch.
@@ -95,10 +98,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   log.info({ version, pid: process.pid, tenants: fleet.names().length }, 'tenantd is ready');
 
   return {
+    reload: () => core.inBackground(core.reload()),
     async stop() {
       await Promise.all([...watches.map((watch) => watch.close()), closeControl()]);
       await core.stopAll();
       machine.registry.close();
+      removeRootDirectory(paths.etcDir);
       await machine.groups?.removeBase();
       store.close();
       unlock();
@@ -130,6 +135,7 @@ interface CoreParts {
 function createCore(parts: CoreParts) {
   const { context, fleet, tenants, reconciler, machine, edge, state, tenantsDir, log } = parts;
   const watchProblems: Problem[] = [];
+  let lastLook: Promise<unknown> = Promise.resolve();
 
   function tenantNamed(name: TenantName): Tenant {
     const tenant = tenants.get(name) ?? createTenant(context, name);
@@ -161,14 +167,27 @@ function createCore(parts: CoreParts) {
     for (const name of tenants.keys()) reconciler.request(name);
   }
 
-  async function rescan(): Promise<TenantName[]> {
-    const changed = fleet.applyScan(await scanTenants(tenantsDir));
-    carryOut(changed);
-    return changed;
+  /** One look at the disk after another: an older one must not come in after a newer. */
+  function inTurn<Result>(look: () => Promise<Result>): Promise<Result> {
+    const result = lastLook.then(look);
+    lastLook = result.catch(() => {}); // whoever asked for it hears of it
+    return result;
   }
 
-  async function refresh(name: TenantName): Promise<void> {
-    carryOut(fleet.applyTenant(name, await scanTenant(tenantsDir, name)));
+  function inBackground(look: Promise<unknown>): void {
+    look.catch((error: unknown) => log.error({ error: messageOf(error) }, 'a change could not be read'));
+  }
+
+  function rescan(): Promise<TenantName[]> {
+    return inTurn(async () => {
+      const changed = fleet.applyScan(await scanTenants(tenantsDir));
+      carryOut(changed);
+      return changed;
+    });
+  }
+
+  function refresh(name: TenantName): Promise<void> {
+    return inTurn(async () => carryOut(fleet.applyTenant(name, await scanTenant(tenantsDir, name))));
   }
 
   async function reloadConfig(): Promise<void> {
@@ -239,9 +258,9 @@ function createCore(parts: CoreParts) {
 
   return {
     takeUp,
+    inBackground,
     rescan,
-    refresh: (name: TenantName) =>
-      refresh(name).catch((error: unknown) => log.error({ tenant: name, error: messageOf(error) }, 'a change could not be read')),
+    refresh,
     reloadConfig,
     reload,
     status,

@@ -8,6 +8,7 @@ import { childrenOf } from '../privileged/processes.ts';
 import { bindTcpSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel } from '../protocol/channel.ts';
 import { type AppRoute, type EdgeSettings, edgeEvents, type TenantRoutes } from '../protocol/edge.ts';
+import { keepLastOutput } from './last-output.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 
@@ -89,18 +90,19 @@ export function createEdgeLink(
         command: programCommand('edge', settings),
       },
       // A network of its own with nothing in it: the listening sockets are the machine's, whoever accepts from them.
-      { output: 'ignore', outOfMemoryScore: 0, inherit: listeners.map(({ fd }) => fd) },
+      { network: 'empty', output: 'pipe', outOfMemoryScore: 0, inherit: listeners.map(({ fd }) => fd) },
       edgeRole,
     );
     watch(sandbox);
   }
 
   function watch(watched: Sandbox): void {
+    const lastOutput = keepLastOutput(watched.stdout);
     void watched.exited.then(({ exitCode }) => {
       if (stopping) return;
       failures = Date.now() - watched.startedAtMs >= restartPolicy.healthyMs ? 1 : failures + 1;
       const delayMs = failures === 1 ? 0 : backoffDelayMs(restartPolicy, failures - 1);
-      log.error({ exitCode, restartInMs: delayMs }, 'the edge master ended');
+      log.error({ exitCode, restartInMs: delayMs, output: lastOutput() }, 'the edge master ended');
       setTimeout(() => void relaunch(), delayMs);
     });
   }

@@ -7,10 +7,13 @@ export interface MissingLayer {
   reason: string;
 }
 
+/** Without these a tenant still has a user and a root of its own; without the others there is no sandbox at all. */
+const waivableLayers = new Set(['network', 'resources']);
+
 /** Problems of every tenant for what the machine lacks; with `blocking`, no tenant may start (Invariant 5). */
 export function layerProblems(missing: readonly MissingLayer[], without: readonly string[]): { problems: Problem[]; blocking: boolean } {
   const problems = missing.map(({ layer, reason }): Problem =>
-    without.includes(layer)
+    isWaived(layer, without)
       ? {
           code: 'TENANTD_E_LAYER_WAIVED',
           message: `runs without the layer "${layer}": ${reason}`,
@@ -22,7 +25,11 @@ export function layerProblems(missing: readonly MissingLayer[], without: readonl
           fix: `mend the machine, or name "${layer}" in isolation.without of tenantd.yaml`,
         },
   );
-  return { problems, blocking: missing.some(({ layer }) => !without.includes(layer)) };
+  return { problems, blocking: missing.some(({ layer }) => !isWaived(layer, without)) };
+}
+
+function isWaived(layer: string, without: readonly string[]): boolean {
+  return waivableLayers.has(layer) && without.includes(layer);
 }
 
 /** Runs a probe of one layer; its failure is a missing layer, not an error. */

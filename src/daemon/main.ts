@@ -32,6 +32,7 @@ try {
     cgroupBase: process.env['TENANTD_CGROUP'],
     log,
   });
+  process.on('SIGHUP', () => daemon.reload());
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal, () => daemon.stop()));
 } catch (error) {
   fail(error);

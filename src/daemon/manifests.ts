@@ -37,6 +37,7 @@ export async function runJob(machine: Machine, owner: JobOwner, request: JobRequ
       command: programCommand('job', request, ['--max-old-space-size=64']),
     },
     {
+      network: 'empty',
       outOfMemoryScore: 800,
       output: 'pipe',
       inherit: [],

@@ -76,7 +76,7 @@ async function probeSandbox(launcher: Launcher, user: { uid: number; gid: number
   const spec = { id, ...user, hostname: 'probe', env: {}, binds: [], tmpBytes: 1 << 20, workingDirectory: '/', command: ['/bin/true'] };
   const { monitorExited } = await launcher.launch(
     { ...spec, uid: user.uid, gid: user.gid },
-    { controlGroupFiles: [], outOfMemoryScore: 0, output: 'ignore', inherit: [] },
+    { network: 'machine', controlGroupFiles: [], outOfMemoryScore: 0, output: 'ignore', inherit: [] },
   );
   await monitorExited;
   const code = launcher.exitCodeOf(id);

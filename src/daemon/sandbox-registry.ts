@@ -83,6 +83,17 @@ export function createSandboxRegistry(options: {
     renameSync(`${recordFile(record.id)}.new`, recordFile(record.id));
   }
 
+  /** What can't be recorded must not run: the next daemon would not know it. */
+  function saveOrKill(record: SandboxRecord): void {
+    try {
+      save(record);
+    } catch (error) {
+      killSandbox(record);
+      launcher.removeFiles(record.id);
+      throw error;
+    }
+  }
+
   function lookAtAdopted(): void {
     for (const [record, ended] of adopted) {
       if (isSameProcess(record.monitor) && isSandboxAlive(record)) continue;
@@ -164,7 +175,7 @@ export function createSandboxRegistry(options: {
           startedAtMs: Date.now(),
           role,
         };
-        save(record);
+        saveOrKill(record);
         return wrap(record, launched.monitorExited, launched.stdout);
       } catch (error) {
         if (group) await groups?.removeMember(group.tenant, group.member);

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { messageOf } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
+import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import { bindUnixSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
 import { hostEvents, hostPaths } from '../protocol/host.ts';
@@ -15,7 +16,7 @@ import type { Sandbox } from './sandbox-registry.ts';
 export const hostRole = z.strictObject({
   role: z.literal('host'),
   tenant: z.string(),
-  /** Which directory was bound as /apps: `device:inode`. */
+  /** Which directory was bound as /apps: `directoryId`. */
   appsDirId: z.string(),
   /** Its listening socket for static apps, below the tenant's sockets. */
   staticSocket: z.string(),
@@ -50,7 +51,7 @@ export interface TenantHost {
 }
 
 export interface HostOrder {
-  networkPath: string | undefined;
+  network: LaunchOptions['network'];
   appsDir: string;
   appsDirId: string;
 }
@@ -180,7 +181,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
         sandbox = await machine.registry.start(
           specOf(order),
           {
-            ...(order.networkPath !== undefined && { networkPath: order.networkPath }),
+            network: order.network,
             outOfMemoryScore: 0,
             output: 'pipe',
             inherit: [socket.fd],

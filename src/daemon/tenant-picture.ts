@@ -1,4 +1,5 @@
 import type { AppName, TenantName } from '../base/ids.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
 import { appManifestSchema } from '../config/app-manifest.ts';
 import type { AppAnswer } from '../config/manifest-answer.ts';
@@ -9,7 +10,7 @@ import type { AppSpec } from '../protocol/host.ts';
 import { type AppOrder, clampToPlan, generationKeyOf, toAppSpec } from './app-order.ts';
 import type { DesiredTenant } from './desired.ts';
 import type { WantedTenant } from './plan.ts';
-import type { Store } from './store.ts';
+import type { Store, StoredApp } from './store.ts';
 
 /** One app as it is to run. */
 export interface TenantApp {
@@ -44,6 +45,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   let desired: DesiredTenant | undefined;
   let kept: ReturnType<typeof describe> | undefined;
   const stale = new Set<AppName>();
+  const stateProblems = new Map<AppName, Problem>();
   const manifestProblems = new Map<AppName, Problem[]>();
 
   function describe() {
@@ -74,9 +76,22 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     if (!desired || !stored || !manifest) return [];
     const order = clampToPlan(manifest, desired.config.limits);
     const generationKey = generationKeyOf(order, folderId);
-    const generation = generationKey === stored.generationKey ? stored.generation : stored.generation + 1;
-    if (generation !== stored.generation) store.setApp(tenant, app, { manifest: stored.manifest, generationKey, generation });
+    const next = { manifest: stored.manifest, generationKey, generation: stored.generation + 1 };
+    const generation = generationKey !== stored.generationKey && remember(app, next) ? next.generation : stored.generation;
     return [[app, { order, spec: toAppSpec(app, order, { generation, stopped: store.isStopped(tenant, app) }) }]];
+  }
+
+  /** False when the disk is full, say: then what runs goes on, and the next look tries again. */
+  function remember(app: AppName, stored: StoredApp): boolean {
+    try {
+      store.setApp(tenant, app, stored);
+      stateProblems.delete(app);
+      return true;
+    } catch (error) {
+      const message = `the state store can not be written: ${messageOf(error)}`;
+      stateProblems.set(app, { code: 'TENANTD_E_STATE', message, fix: 'make room on the disk of stateDir', app });
+      return false;
+    }
   }
 
   function isDesired(app: AppName): boolean {
@@ -134,6 +149,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
       ...(desired?.problems ?? []),
       ...[...manifestProblems].flatMap(([app, problems]) => (isDesired(app) ? problems : [])),
       ...(desired ? described().routing.problems : []),
+      ...stateProblems.values(),
     ],
     markStale,
     takeStale(apps) {

@@ -3,6 +3,7 @@ import type { AppName, TenantName } from '../base/ids.ts';
 import type { Plan } from '../config/plans.ts';
 import { ensureDataDirectory, ensureDirectory, removeRootDirectory } from '../privileged/directories.ts';
 import { closeNetwork, createNetwork, type Network, openNetworkOf } from '../privileged/networks.ts';
+import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import { findUser, makeUser, type UnixUser, userNameOf } from '../privileged/users.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import type { Sandbox } from './sandbox-registry.ts';
@@ -14,7 +15,8 @@ export interface TenantResources {
   readonly user: () => UnixUser;
   /** 0 before it is known. */
   uid(): number;
-  network(): Network | undefined;
+  /** For launches: the tenant's own, or the machine's where that layer was waived. */
+  network(): LaunchOptions['network'];
   prepare(plan: Plan): Promise<void>;
   setLimits(plan: Plan): void;
   /** The network of a living process, from before the daemon's restart. */
@@ -58,7 +60,11 @@ export function createTenantResources(options: {
   return {
     user: knownUser,
     uid: () => user?.uid ?? 0,
-    network: () => network,
+    network() {
+      if (network) return { path: network.path };
+      // Never by oversight: a tenant whose network is not made yet has none.
+      return options.withNetwork ? 'empty' : 'machine';
+    },
     async prepare(plan) {
       const name = userNameOf(options.userPrefix, tenant);
       const uid = store.uidOf(tenant, '', findUser({ name })?.uid);
@@ -87,8 +93,11 @@ export function createTenantResources(options: {
   };
 }
 
-/** `device:inode` of a directory that only the operator can write, or '' when there is none. */
+/**
+ * Tells one directory from another that was put in its place, by device, inode and birth (inodes are used again); '' when there
+ * is none. Only for names that the operator alone can write.
+ */
 export function directoryId(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
-  return found?.isDirectory() ? `${found.dev}:${found.ino}` : '';
+  return found?.isDirectory() ? `${found.dev}:${found.ino}:${Math.round(found.birthtimeMs)}` : '';
 }

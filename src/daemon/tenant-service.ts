@@ -67,7 +67,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     const { heapMegabytes, tmpBytes, manifest } = known.order;
     const worker = await workers.start({
       ...{ app, generation: known.spec.generation, settings, env: manifest.env, heapMegabytes, tmpBytes, uid },
-      networkPath: resources.network()?.path,
+      network: resources.network(),
     });
     parts.onChange();
     return worker;

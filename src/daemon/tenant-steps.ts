@@ -66,7 +66,7 @@ export function createSteps(parts: StepParts): Steps {
 
     async 'start-host'() {
       const { appsDir } = parts.owner();
-      await host.start({ networkPath: resources.network()?.path, appsDir, appsDirId: picture.desired()?.appsDirId ?? '' });
+      await host.start({ network: resources.network(), appsDir, appsDirId: picture.desired()?.appsDirId ?? '' });
       for (const app of picture.apps().keys()) service.publish(app);
     },
 

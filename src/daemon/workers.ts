@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import { setOwner } from '../privileged/directories.ts';
 import { runProgram } from '../privileged/programs.ts';
+import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import { bindUnixSocket } from '../privileged/sockets.ts';
 import type { WorkerInfo } from '../protocol/host.ts';
 import type { WorkerSettings } from '../protocol/worker.ts';
@@ -20,7 +21,7 @@ export interface WorkerOrder {
   heapMegabytes: number;
   tmpBytes: number;
   uid: number;
-  networkPath: string | undefined;
+  network: LaunchOptions['network'];
 }
 
 export interface Worker {
@@ -160,7 +161,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
         .start(
           specOf(id, order, port),
           {
-            ...(order.networkPath !== undefined && { networkPath: order.networkPath }),
+            network: order.network,
             // Before the host, when the tenant's memory is full.
             outOfMemoryScore: 500,
             output,

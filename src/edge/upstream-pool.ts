@@ -20,12 +20,15 @@ export class UpstreamPool {
   private readonly drainWaiters = new Set<() => void>();
   private readonly deadlines: Deadlines;
   private readonly limits: EdgeLimits;
+  private readonly onUnused: () => void;
 
-  constructor(id: string, path: string, deadlines: Deadlines, limits: EdgeLimits) {
+  /** `onUnused` is called when it is neither listed nor in use. */
+  constructor(id: string, path: string, deadlines: Deadlines, limits: EdgeLimits, onUnused: () => void) {
     this.id = id;
     this.path = path;
     this.deadlines = deadlines;
     this.limits = limits;
+    this.onUnused = onUnused;
   }
 
   get listed(): boolean {
@@ -38,7 +41,9 @@ export class UpstreamPool {
 
   unlist(): void {
     this.listings -= 1;
-    if (this.listings === 0) for (const connection of this.idle.splice(0)) connection.socket.destroy();
+    if (this.listed) return;
+    for (const connection of this.idle.splice(0)) connection.socket.destroy();
+    if (this.outstanding === 0) this.onUnused();
   }
 
   /** The connection that was idle for the shortest time, or a new one. */
@@ -104,6 +109,8 @@ export class UpstreamPool {
 
   private noteEnd(): void {
     this.outstanding -= 1;
-    if (this.outstanding === 0) for (const onDrained of this.drainWaiters) onDrained();
+    if (this.outstanding > 0) return;
+    for (const onDrained of this.drainWaiters) onDrained();
+    if (!this.listed) this.onUnused();
   }
 }

@@ -17,29 +17,25 @@ export class Upstreams {
     this.limits = limits;
   }
 
-  /** Lists one more time; ends with `unlist`. By socket, not id: a host's static apps keep their id when the host is started anew. */
+  /** Lists one more time; ends with `unlist` of the pool. By socket, not id: the one of static apps keeps its id at a new socket. */
   list(upstream: Upstream): UpstreamPool {
     const known = this.bySocket.get(upstream.socket);
-    const pool =
-      known?.id === upstream.id ? known : new UpstreamPool(upstream.id, join(this.socketsDir, upstream.socket), this.deadlines, this.limits);
-    this.bySocket.set(upstream.socket, pool);
+    const pool = known?.id === upstream.id ? known : this.open(upstream);
     pool.list();
     return pool;
-  }
-
-  unlist(pool: UpstreamPool): void {
-    pool.unlist();
-    this.sweep();
   }
 
   async drain(id: string, timeoutMs: number): Promise<boolean> {
     const pools = [...this.bySocket.values()].filter((pool) => pool.id === id);
     const drained = await Promise.all(pools.map((pool) => pool.drained(timeoutMs)));
-    this.sweep();
     return drained.every(Boolean);
   }
 
-  private sweep(): void {
-    for (const [socket, pool] of this.bySocket) if (!pool.listed && pool.outstanding === 0) this.bySocket.delete(socket);
+  private open({ id, socket }: Upstream): UpstreamPool {
+    const pool: UpstreamPool = new UpstreamPool(id, join(this.socketsDir, socket), this.deadlines, this.limits, () => {
+      if (this.bySocket.get(socket) === pool) this.bySocket.delete(socket);
+    });
+    this.bySocket.set(socket, pool);
+    return pool;
   }
 }

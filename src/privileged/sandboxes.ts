@@ -8,8 +8,8 @@ import { ensureEtcDirectory } from './sandbox-etc.ts';
 
 /** How a sandbox is started, beside what it is made of. */
 export interface LaunchOptions {
-  /** nsenter(1)'s network; a new empty one when absent. */
-  networkPath?: string;
+  /** A new one with nothing in it; one that is there, as nsenter(1) takes it; or the machine's, where that layer was waived. */
+  network: 'empty' | 'machine' | { path: string };
   /** Files to write the pid into. */
   controlGroupFiles: readonly string[];
   /** What the kernel's out-of-memory killer adds to the score (proc(5)); 0..1000: to go lower needs a right that containers lack. */
@@ -56,12 +56,10 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
   const complaintFile = (id: string): string => `${directory}/${id}.stderr`;
 
   function commandFor(spec: SandboxSpec, launch: LaunchOptions, argsFd: number, statusFd: number): string[] {
-    const network =
-      launch.networkPath === undefined ? [programs.unshare, '--net', '--'] : [programs.nsenter, `--net=${launch.networkPath}`, '--'];
     return [
       ...[programs.sh, '-ec', joinScript, 'join', String(launch.outOfMemoryScore), ...launch.controlGroupFiles, '--'],
       ...[programs.prlimit, ...processLimits, '--'],
-      ...network,
+      ...networkCommand(programs, launch.network),
       ...[options.bubblewrap, '--json-status-fd', String(statusFd), '--args', String(argsFd), '--'],
       ...dropPrivilegesArguments(spec),
     ];
@@ -142,6 +140,11 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
   }
 
   return { launch, exitCodeOf: (id) => statusOf(id)['exit-code'], removeFiles, killUnrecorded };
+}
+
+function networkCommand(programs: Programs, network: LaunchOptions['network']): string[] {
+  if (network === 'machine') return [];
+  return network === 'empty' ? [programs.unshare, '--net', '--'] : [programs.nsenter, `--net=${network.path}`, '--'];
 }
 
 /** prlimit(1) options. Never above what this process has: raising takes a right that containers lack. */

@@ -145,13 +145,13 @@ describe('what is told', () => {
     ['entry: ../site/index.js', 'TENANTD_E_BAD_PATH', '`entry` must not go up with "..", not "../site/index.js"', 1, 8],
     ['entry: /etc/passwd', 'TENANTD_E_BAD_PATH', '`entry` must be a path inside its own folder, not "/etc/passwd"', 1, 8],
     ['kind: node\nroot: public', 'TENANTD_E_INVALID_VALUE', '`root` is for apps of kind static, and this one is of kind node', 2, 1],
-    ['routes: []', 'TENANTD_E_INVALID_VALUE', '`routes` must have at least 1 entries, not 0', 1, 1],
+    ['routes: []', 'TENANTD_E_INVALID_VALUE', '`routes` must not be an empty list', 1, 9],
     ['routes:\n  - a.example/..', 'TENANTD_E_INVALID_VALUE', '`routes[0]` must have a plain path, not "a.example/.."', 2, 5],
     ['routes: [/api]', 'TENANTD_E_BAD_DOMAIN', '`routes[0]` must be host/path, not "/api"', 1, 10],
     ['workers: 0', 'TENANTD_E_INVALID_VALUE', '`workers` must be at least 1, not 0', 1, 10],
     ['workers: 1e9', 'TENANTD_E_INVALID_VALUE', '`workers` must be at most 64, not 1000000000', 1, 10],
     ['workers: many', 'TENANTD_E_INVALID_VALUE', '`workers` must be a number or a mapping of keys, not "many"', 1, 10],
-    ['workers: { min: 4, max: 2 }', 'TENANTD_E_INVALID_VALUE', '`workers` must not have a `min` over its `max`, not a mapping', 1, 10],
+    ['workers: { min: 4, max: 2 }', 'TENANTD_E_INVALID_VALUE', '`workers` must not have a `min` over its `max`', 1, 10],
     ['workers: { min: 1 }', 'TENANTD_E_MISSING_KEY', '`workers.max` is missing', 1, 1],
     ['health: { path: healthz }', 'TENANTD_E_INVALID_VALUE', '`health.path` must have a plain path, not "healthz"', 1, 17],
     ['health: { path: /, intervalMs: 1 }', 'TENANTD_E_INVALID_VALUE', '`health.intervalMs` must be at least 250, not 1', 1, 32],
@@ -179,7 +179,7 @@ describe('what is told', () => {
     ['command: "npm start"', 'TENANTD_E_INVALID_VALUE', '`command` must be a list, not "npm start"', 1, 10],
     ['comand: [x]', 'TENANTD_E_UNKNOWN_KEY', 'there is no key "comand"', 1, 1],
     ['', 'TENANTD_E_FILE_EMPTY', 'the file is empty', undefined, undefined],
-    ['entry: "x', 'TENANTD_E_YAML', 'the file is not valid YAML: missing closing "quote', 1, 8],
+    ['entry: "x', 'TENANTD_E_YAML', 'the file is not valid YAML: missing closing "quote', 1, 10],
   ])('%j', async (text, code, message, line, column) => {
     const { manifest, problems } = await read({ 'app.yaml': text, 'index.js': '', 'folder/': '', 'public/': '' });
     expect(manifest).toBeUndefined();

@@ -60,7 +60,7 @@ describe('a tenant', () => {
 describe('what is told', () => {
   test.each([
     ['plan: starter', 'TENANTD_E_MISSING_KEY', '`domains` is missing', 1, 1],
-    ['domains: []', 'TENANTD_E_INVALID_VALUE', '`domains` must have at least 1 entries, not 0', 1, 1],
+    ['domains: []', 'TENANTD_E_INVALID_VALUE', '`domains` must not be an empty list', 1, 10],
     ['domains: acme.example', 'TENANTD_E_INVALID_VALUE', '`domains` must be a list, not "acme.example"', 1, 10],
     ['domains: [a.example, 5]', 'TENANTD_E_INVALID_VALUE', '`domains[1]` must be text or a mapping of keys, not 5', 1, 22],
     [

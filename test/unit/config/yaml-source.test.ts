@@ -3,7 +3,7 @@ import { parseYaml, type YamlSource } from '../../../src/config/yaml-source.ts';
 
 function read(text: string): YamlSource {
   const { source, problems } = parseYaml(text, 'f.yaml');
-  if (!source) throw new Error(problems[0].message);
+  if (!source) throw new Error(problems[0]?.message);
   return source;
 }
 

@@ -67,7 +67,7 @@ describe('a scan', () => {
     expect(fleet.names()).toEqual([acme, globex]);
     expect(domainsOf(acme)).toEqual(['acme.example', 'www.acme.example']);
     expect(fleet.desired(acme)?.apps.map(({ app }) => app)).toEqual(['shop', 'site']);
-    expect(fleet.desired(acme)?.appsDirId).toMatch(/^\d+:\d+$/);
+    expect(fleet.desired(acme)?.appsDirId).toMatch(/^\d+:\d+/);
     expect([problemsOf(acme), problemsOf(globex)]).toEqual([[], []]);
   });
 

@@ -1,0 +1,60 @@
+import { type BodyReader, LengthBody, noBody } from '../http1/body.ts';
+import { ChunkedBody } from '../http1/chunked-body.ts';
+import type { Framing } from '../http1/framing.ts';
+import { answers } from './answers.ts';
+import type { Exchange } from './exchange.ts';
+
+export function prepareRequestBody(exchange: Exchange, { chunked, contentLength }: Framing): void {
+  exchange.requestBody = requestBody(chunked, contentLength);
+}
+
+function requestBody(chunked: boolean, contentLength: number): BodyReader {
+  if (chunked) return new ChunkedBody();
+  return contentLength > 0 ? new LengthBody(contentLength) : noBody;
+}
+
+/** Takes what has come of the body for the first write. False when the request was answered or aborted instead. */
+export function takeFirstPiece(exchange: Exchange): boolean {
+  const { client, requestBody } = exchange;
+  if (requestBody.done) return true;
+  if (client.pending) {
+    const bytes = client.pending;
+    client.dropPending(requestBody.take(bytes));
+    if (refuseBody(exchange)) return false;
+    exchange.firstPiece = passable(requestBody, bytes);
+  }
+  if (requestBody.done || !client.inputEnded) return true;
+  exchange.abort();
+  return false;
+}
+
+/** Passes on what belongs to the body; answers how much that is. */
+export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
+  const { requestBody, upstream, client, edge } = exchange;
+  const taken = requestBody.take(bytes);
+  if (refuseBody(exchange) || !upstream) return taken;
+  const piece = passable(requestBody, bytes);
+  if (piece) {
+    exchange.replayable = false;
+    exchange.firstPiece = undefined;
+    exchange.uploadBlocked = !upstream.socket.write(piece);
+  }
+  if (!exchange.responseBody) client.limit(requestBody.done ? edge.limits.responseHeadMs : edge.limits.bodyStallMs);
+  return taken;
+}
+
+function passable({ passEnd, tail }: BodyReader, bytes: Buffer): Buffer | undefined {
+  const raw = passEnd === bytes.length ? bytes : bytes.subarray(0, passEnd);
+  if (tail !== '') return Buffer.concat([raw, Buffer.from(tail, 'latin1')]);
+  return raw.length === 0 ? undefined : raw;
+}
+
+/** True when the body can not go on: it is malformed, or over the tenant's limit. */
+function refuseBody(exchange: Exchange): boolean {
+  const { requestBody, target } = exchange;
+  const tooLarge = target !== undefined && requestBody.contentBytes > target.tenant.bodySizeBytes;
+  if (requestBody.fault === undefined && !tooLarge) return false;
+  if (exchange.responseBody) exchange.abort();
+  else exchange.answer(tooLarge ? answers.bodyTooLarge : answers.malformed);
+  return true;
+}

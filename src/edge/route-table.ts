@@ -1,0 +1,136 @@
+import type { AppName, TenantName } from '../base/ids.ts';
+import type { AppRoute, EdgeNotifications, HostRoute, TenantRoutes } from '../protocol/edge.ts';
+import { AppTarget, type TenantFacts } from './app-target.ts';
+import { buildPathRoutes, type PathRoutes } from './path-routes.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** What a host leads to. */
+export interface HostEntry {
+  tenant: TenantFacts;
+  /** A host to send clients to instead. */
+  redirectTo: string | undefined;
+  paths: PathRoutes;
+}
+
+interface TenantEntry {
+  facts: TenantFacts;
+  apps: Map<AppName, AppTarget>;
+  /** As in the maps below. */
+  hosts: Map<string, HostEntry>;
+}
+
+const noPaths = buildPathRoutes([]);
+
+/**
+ * Where requests go. A request sees the table as it is at its own moment and keeps its app from then on.
+ *
+ * Invariants:
+ * - A change is applied within one turn, and costs what changed.
+ * - An app's AppTarget is the same object as long as the app is listed, so that requests that wait see it change.
+ * - A host belongs to the tenant that was set last with it; removing another tenant never takes it away.
+ */
+export class RouteTable {
+  private readonly tenants = new Map<TenantName, TenantEntry>();
+  private readonly exact = new Map<string, HostEntry>();
+  /** By suffix: `*.example.com` is `.example.com`. */
+  private readonly wildcards = new Map<string, HostEntry>();
+  private readonly upstreams: Upstreams;
+  /** Tenants set since `snapshot-begin`. */
+  private seen: Set<TenantName> | undefined = undefined;
+
+  constructor(upstreams: Upstreams) {
+    this.upstreams = upstreams;
+  }
+
+  /** `host` is lower case, without port and trailing dot. Exact before wildcard, longer wildcards before shorter. */
+  findHost(host: string): HostEntry | undefined {
+    const exact = this.exact.get(host);
+    if (exact || this.wildcards.size === 0) return exact;
+    for (let dot = host.indexOf('.'); dot > 0; dot = host.indexOf('.', dot + 1)) {
+      const entry = this.wildcards.get(host.slice(dot));
+      if (entry) return entry;
+    }
+    return undefined;
+  }
+
+  beginSnapshot(): void {
+    this.seen = new Set();
+  }
+
+  endSnapshot(): void {
+    const { seen } = this;
+    this.seen = undefined;
+    if (seen) for (const tenant of this.tenants.keys()) if (!seen.has(tenant)) this.removeTenant(tenant);
+  }
+
+  setTenant(routes: TenantRoutes): void {
+    this.seen?.add(routes.tenant);
+    const before = this.tenants.get(routes.tenant);
+    const facts = before?.facts ?? { name: routes.tenant, bodySizeBytes: 0, brandName: undefined };
+    facts.bodySizeBytes = routes.bodySizeBytes;
+    facts.brandName = routes.brandName;
+    const apps = new Map(routes.apps.map((route) => [route.app, this.applyApp(facts, before?.apps.get(route.app), route)]));
+    const hosts = new Map(routes.hosts.map((host) => [hostKey(host.host), hostEntry(facts, apps, host)]));
+    if (before) this.dropHosts(before);
+    this.tenants.set(routes.tenant, { facts, apps, hosts });
+    for (const [key, entry] of hosts) this.mapFor(key).set(key, entry);
+    for (const [app, target] of before?.apps ?? []) if (!apps.has(app)) this.dropApp(target);
+  }
+
+  setApp({ tenant, ...route }: EdgeNotifications['set-app']): void {
+    const entry = this.tenants.get(tenant);
+    const target = entry?.apps.get(route.app);
+    // Of a tenant or app that is not routed: the next set-tenant brings it.
+    if (entry && target) this.applyApp(entry.facts, target, route);
+  }
+
+  removeTenant(tenant: TenantName): void {
+    const entry = this.tenants.get(tenant);
+    if (!entry) return;
+    this.tenants.delete(tenant);
+    this.dropHosts(entry);
+    for (const target of entry.apps.values()) this.dropApp(target);
+  }
+
+  /** Lists the new upstreams before it unlists the old, so that those in both keep their connections. */
+  private applyApp(facts: TenantFacts, known: AppTarget | undefined, route: AppRoute): AppTarget {
+    const target = known ?? new AppTarget(facts, route.app);
+    const pools = route.upstreams.map((upstream) => this.upstreams.list(upstream));
+    this.replacePools(target, route, pools);
+    return target;
+  }
+
+  private dropApp(target: AppTarget): void {
+    this.replacePools(target, { state: 'stopped' }, []);
+  }
+
+  private replacePools(target: AppTarget, { state }: Pick<AppRoute, 'state'>, pools: UpstreamPool[]): void {
+    const before = target.pools;
+    target.change(state === 'ready' && pools.length === 0 ? 'starting' : state, pools);
+    for (const pool of before) pool.unlist();
+  }
+
+  private dropHosts({ hosts }: TenantEntry): void {
+    for (const [key, entry] of hosts) if (this.mapFor(key).get(key) === entry) this.mapFor(key).delete(key);
+  }
+
+  private mapFor(key: string): Map<string, HostEntry> {
+    return key.startsWith('.') ? this.wildcards : this.exact;
+  }
+}
+
+function hostKey(host: string): string {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  if (name.startsWith('*.')) return name.slice(1);
+  return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
+}
+
+function hostEntry(tenant: TenantFacts, apps: Map<AppName, AppTarget>, host: HostRoute): HostEntry {
+  if ('redirectTo' in host) return { tenant, redirectTo: host.redirectTo, paths: noPaths };
+  const routes = host.paths.flatMap(({ prefix, app }) => {
+    const target = apps.get(app);
+    return target ? [{ prefix, target }] : [];
+  });
+  return { tenant, redirectTo: undefined, paths: buildPathRoutes(routes) };
+}

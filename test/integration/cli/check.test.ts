@@ -1,0 +1,58 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder, writeConfiguration } from './control-peer.ts';
+import { runTenantctl } from './run-tenantctl.ts';
+
+/** A configuration with the tenant acme, and its app site. */
+function writeTenant(tenantYaml: string): string {
+  const { configFile } = writeConfiguration(temporaryFolder());
+  const site = join(dirname(configFile), 'tenants/acme/apps/site');
+  mkdirSync(site, { recursive: true });
+  writeFileSync(join(site, 'index.html'), 'hello');
+  writeFileSync(join(dirname(configFile), 'tenants/acme/tenant.yaml'), tenantYaml);
+  return configFile;
+}
+
+describe('check', () => {
+  test('is content with a good configuration', async () => {
+    const configFile = writeTenant('domains: [acme.example]\n');
+    expect(await runTenantctl(['check', dirname(configFile)])).toEqual({
+      exitCode: 0,
+      stdout: '1 tenant, 1 app: no problems\n',
+      stderr: '',
+    });
+  });
+
+  test('tells place, code and fix of each problem, and exits with 1', async () => {
+    const configFile = writeTenant('domains: [acme.example]\ncolour: blue\n');
+    const { exitCode, stdout, stderr } = await runTenantctl(['check', dirname(configFile)]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+    const file = `${dirname(configFile)}/tenants/acme/tenant.yaml`;
+    const [problem, fix, count, ...rest] = stdout.split('\n');
+    expect(problem?.startsWith(`${file}:2:1  TENANTD_E_UNKNOWN_KEY  `)).toBe(true);
+    expect(fix).toMatch(/^ {4}fix: ./);
+    expect([count, ...rest]).toEqual(['1 tenant, 1 app: 1 problem', '']);
+  });
+
+  test('looks where the configuration file is, when no folder is named', async () => {
+    const configFile = writeTenant('domains: [acme.example]\ncolour: blue\n');
+    const { exitCode, stdout } = await runTenantctl(['check', '--json'], { TENANTD_CONFIG: configFile });
+    expect(exitCode).toBe(1);
+    const problem = { code: 'TENANTD_E_UNKNOWN_KEY', line: 2, column: 1, message: expect.any(String), fix: expect.any(String) };
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, problems: [problem] });
+  });
+
+  test('with --json says ok', async () => {
+    const configFile = writeTenant('domains: [acme.example]\n');
+    const { exitCode, stdout } = await runTenantctl(['--json', 'check', '--config', configFile]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ ok: true, problems: [] });
+  });
+
+  test('a folder that is not there is a problem', async () => {
+    const { exitCode, stdout } = await runTenantctl(['check', '/nonexistent']);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^\/nonexistent {2}TENANTD_E_FILE_MISSING {2}/);
+  });
+});

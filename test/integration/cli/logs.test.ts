@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import type { LogLinesEvent, LogsResult } from '../../../src/protocol/control.ts';
+import { startControlPeer } from './control-peer.ts';
+import { runTenantctl, startProgram, startTenantctl } from './run-tenantctl.ts';
+
+const time = '2026-01-01T12:00:00.000Z';
+const lineOf = (line: string) => ({ time, app: 'site', worker: 'site.a1b2c3', line });
+const resultOf = (...lines: string[]): LogsResult => ({ lines: lines.map(lineOf) });
+const eventOf = (...lines: string[]): LogLinesEvent => ({ lines: lines.map(lineOf), dropped: 0 });
+const shown = (line: string): string => `${time} site/a1b2c3 ${line}\n`;
+
+describe('logs', () => {
+  test('shows time, worker and line', async () => {
+    const { configFile, calls } = await startControlPeer({ logs: () => resultOf('one', 'two') });
+    const { exitCode, stdout, stderr } = await runTenantctl(['logs', 'acme/site', '-n', '2', '--config', configFile]);
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: shown('one') + shown('two'), stderr: '' });
+    expect(calls).toEqual([{ method: 'logs', params: { tenant: 'acme', app: 'site', lines: 2, follow: false } }]);
+  });
+
+  test('of all apps asks for the last 100 lines', async () => {
+    const { configFile, calls } = await startControlPeer({ logs: () => resultOf() });
+    expect(await runTenantctl(['logs', 'acme', '--config', configFile])).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+    expect(calls[0]?.params).toEqual({ tenant: 'acme', lines: 100, follow: false });
+  });
+
+  test('obeys nothing that an app printed', async () => {
+    const { configFile } = await startControlPeer({ logs: () => resultOf('\u001b[2J\u001b[31mred\u001b[0m\rforged', '\u009b31m') });
+    const { stdout } = await runTenantctl(['logs', 'acme', '--config', configFile]);
+    expect(stdout).toBe(shown('red\\x0dforged') + shown(''));
+  });
+
+  test('with --json is one document, as it was printed', async () => {
+    const result = resultOf('\u001b[31mred');
+    const { configFile } = await startControlPeer({ logs: () => result });
+    const { stdout } = await runTenantctl(['logs', 'acme', '--json', '--config', configFile]);
+    expect(JSON.parse(stdout)).toEqual(result);
+  });
+});
+
+describe('logs -f', () => {
+  /** Answers, with new lines in the same packet, and hands out what sends more. */
+  async function startFollowedPeer() {
+    const sender = Promise.withResolvers<{ send: (event: LogLinesEvent) => void; close: () => void }>();
+    const peer = await startControlPeer({
+      logs: (_params, channel) => {
+        sender.resolve({ send: (event) => channel.notify('log-lines', event), close: () => channel.close() });
+        queueMicrotask(() => queueMicrotask(() => channel.notify('log-lines', eventOf('at once'))));
+        return resultOf('old');
+      },
+    });
+    return { ...peer, sender: sender.promise };
+  }
+
+  test('goes on with new lines, and ends well on Ctrl-C', async () => {
+    const { configFile, sender, calls, clientGone } = await startFollowedPeer();
+    const tenantctl = startTenantctl(['logs', '-f', 'acme', '-n', '5', '--config', configFile]);
+    const { send } = await sender;
+    await tenantctl.untilPrinted('at once');
+    send(eventOf('later', 'and later'));
+    await tenantctl.untilPrinted('and later');
+    tenantctl.child.kill('SIGINT');
+    const { exitCode, stdout, stderr } = await tenantctl.finished;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toBe(['old', 'at once', 'later', 'and later'].map(shown).join(''));
+    expect(calls[0]?.params).toEqual({ tenant: 'acme', lines: 5, follow: true });
+    await clientGone;
+  });
+
+  test('with --json prints one object a line', async () => {
+    const { configFile, sender } = await startFollowedPeer();
+    const tenantctl = startTenantctl(['logs', '-f', '--json', 'acme', '--config', configFile]);
+    await tenantctl.untilPrinted('at once');
+    (await sender).send({ ...eventOf('later'), dropped: 7 });
+    await tenantctl.untilPrinted('dropped');
+    tenantctl.child.kill('SIGTERM');
+    const { exitCode, stdout } = await tenantctl.finished;
+    expect(exitCode).toBe(0);
+    const objects = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect(objects).toEqual([lineOf('old'), lineOf('at once'), lineOf('later'), { dropped: 7 }]);
+  });
+
+  test('tells on stderr how many lines were left out', async () => {
+    const { configFile, sender } = await startFollowedPeer();
+    const tenantctl = startTenantctl(['logs', '-f', 'acme', '--config', configFile]);
+    (await sender).send({ ...eventOf('later'), dropped: 7 });
+    await tenantctl.untilPrinted('later');
+    tenantctl.child.kill('SIGINT');
+    expect((await tenantctl.finished).stderr).toContain('7 lines left out');
+  });
+
+  test('exits with 3 when the daemon goes away', async () => {
+    const { configFile, sender } = await startFollowedPeer();
+    const tenantctl = startTenantctl(['logs', '-f', 'acme', '--config', configFile]);
+    await tenantctl.untilPrinted('at once');
+    (await sender).close();
+    const { exitCode, stderr } = await tenantctl.finished;
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('TENANTD_E_UNREACHABLE');
+  });
+
+  test('ends quietly when its reader has seen enough', async () => {
+    const { configFile, sender, clientGone } = await startFollowedPeer();
+    const tenantctl = startTenantctl(['logs', '-f', 'acme', '--config', configFile]);
+    await tenantctl.untilPrinted('at once');
+    tenantctl.child.stdout?.destroy();
+    const { send } = await sender;
+    const flood = setInterval(() => send(eventOf('x'.repeat(1_000))), 5);
+    const [exitCode] = (await once(tenantctl.child, 'exit')) as [number | null];
+    clearInterval(flood);
+    expect(exitCode).toBe(0);
+    expect((await tenantctl.finished).stderr).toBe('');
+    await clientGone;
+  });
+});
+
+test('a long log into head ends quietly', async () => {
+  const { configFile } = await startControlPeer({ logs: () => resultOf(...Array.from({ length: 5_000 }, () => 'x'.repeat(100))) });
+  const main = new URL('../../../src/cli/main.ts', import.meta.url).pathname;
+  const command = `set -o pipefail; "${process.execPath}" "${main}" logs acme -n 5000 --config "${configFile}" | head -n 1`;
+  const { exitCode, stdout, stderr } = await startProgram('bash', ['-c', command]).finished;
+  expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: shown('x'.repeat(100)), stderr: '' });
+});
