@@ -1,3 +1,4 @@
+import { loaderVariables } from '../base/loader-variables.ts';
 import { z } from 'zod';
 import { parseDomainName } from './domain-name.ts';
 import type { Fault, Parsed } from './values.ts';
@@ -34,7 +35,6 @@ export function parseUrlPath(text: string): Parsed<string> {
 /** Set by tenantd itself (INTERFACE 4). */
 const ownNames = new Set(['PATH', 'HOME', 'PORT']);
 /** What glibc lets no privileged program obey (ld.so(8), secure-execution mode): a worker's starter is one until it drops its rights. */
-const loaderNames = /^(?:LD_.*|MALLOC_.*|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH)$/;
 
 const maxVariables = 128;
 const maxValueCharacters = 4_096;
@@ -57,7 +57,7 @@ function checkName(name: string, context: z.core.$RefinementCtx): void {
     report(context, { message: 'must be named with letters, digits and "_"', fix: 'write it like "LOG_LEVEL"' });
   else if (ownNames.has(name) || name.startsWith('TENANTD_'))
     report(context, { message: 'is set by tenantd and can not be changed', fix: 'remove it' });
-  else if (loaderNames.test(name))
+  else if (loaderVariables.test(name))
     report(context, { message: 'is not allowed, it changes how programs are loaded', fix: 'set it inside your program' });
 }
 

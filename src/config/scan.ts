@@ -95,10 +95,10 @@ async function listApps(dir: string): Promise<Apps> {
   return { apps: [...folderIds.keys()], folderIds, appsDirId, problems };
 }
 
-/** Undefined: it is a link or a file. */
+/** Device, inode and birth: inodes are used again. Undefined: it is a link or a file. */
 async function folderIdOf(dir: string): Promise<string | undefined> {
   const stat = await lstat(dir);
-  return stat.isDirectory() ? `${stat.dev}:${stat.ino}` : undefined;
+  return stat.isDirectory() ? `${stat.dev}:${stat.ino}:${Math.round(stat.birthtimeMs)}` : undefined;
 }
 
 type Listing<Name> = { names: Name[]; problems: Problem[] } | { problem: Problem };

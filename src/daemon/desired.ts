@@ -5,7 +5,7 @@ import type { TenantConfig } from '../config/tenant-config.ts';
 /** A directory in a tenant's `apps/`. */
 export interface AppFolder {
   app: AppName;
-  /** `directoryId`: another directory of the same name is another app to run. */
+  /** Its device, inode and birth: another directory of the same name is another app to run. */
   folderId: string;
 }
 
@@ -16,7 +16,7 @@ export interface DesiredTenant {
   /** Those of its domains that no other tenant had first. */
   domains: TenantConfig['domains'];
   apps: readonly AppFolder[];
-  /** `directoryId` of `apps/`, or '' when there is none. */
+  /** The same of `apps/`, or '' when there is none. */
   appsDirId: string;
   appsDir: string;
   /** Who has the tenant's domains, and the names below its wildcards. */

@@ -8,7 +8,6 @@ import { parseTenantConfig, type TenantConfig, type TenantConfigResult } from '.
 import type { DesiredTenant } from './desired.ts';
 import type { Paths } from './paths.ts';
 import type { Store } from './store.ts';
-import { directoryId } from './tenant-resources.ts';
 
 /**
  * All tenants as their operator's files want them.
@@ -82,11 +81,8 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
   }
 
   function describe(scan: TenantScan, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'problems'>): DesiredTenant {
-    const before = desired.get(scan.name);
-    const names = scan.apps ?? before?.apps.map(({ app }) => app) ?? [];
     const appsDir = paths.appsDirOf(scan.name);
-    const apps = names.map((app) => ({ app, folderId: directoryId(paths.appDirOf(scan.name, app)) }));
-    return { tenant: scan.name, apps: apps.filter(({ folderId }) => folderId !== ''), appsDir, appsDirId: directoryId(appsDir), ...rest };
+    return { tenant: scan.name, appsDir, ...foldersOf(scan, desired.get(scan.name)), ...rest };
   }
 
   function replace(next: Map<TenantName, DesiredTenant>): TenantName[] {
@@ -121,6 +117,15 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     broken: () => [...known].flatMap(([name, { config, problems }]) => (config ? [] : [{ name, problems }])),
     problems: () => ofDirectory,
   };
+}
+
+/** Where `apps/` can't be told, what was known of it stays. */
+function foldersOf(
+  { apps, folderIds, appsDirId }: TenantScan,
+  before: DesiredTenant | undefined,
+): Pick<DesiredTenant, 'apps' | 'appsDirId'> {
+  if (!apps) return { apps: before?.apps ?? [], appsDirId: before?.appsDirId ?? '' };
+  return { apps: apps.map((app) => ({ app, folderId: folderIds.get(app) ?? '' })), appsDirId };
 }
 
 /** Of all owners those that matter to one tenant's routes: its own names', and those below its wildcards. */

@@ -6,7 +6,7 @@ export interface WantedTenant {
   limitsKey: string;
   routesKey: string;
   configureKey: string;
-  /** Which directory holds its apps: `directoryId`. A host sees the directory it was started with. */
+  /** Which directory holds its apps: device, inode and birth. A host sees the directory it was started with. */
   appsDirId: string;
   appsWithoutManifest: readonly AppName[];
   /** Their manifest may have changed on disk. */

@@ -16,7 +16,7 @@ import type { Sandbox } from './sandbox-registry.ts';
 export const hostRole = z.strictObject({
   role: z.literal('host'),
   tenant: z.string(),
-  /** Which directory was bound as /apps: `directoryId`. */
+  /** Which directory was bound as /apps: device, inode and birth. */
   appsDirId: z.string(),
   /** Its listening socket for static apps, below the tenant's sockets. */
   staticSocket: z.string(),

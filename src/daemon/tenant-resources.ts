@@ -1,4 +1,4 @@
-import { rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Plan } from '../config/plans.ts';
 import { ensureDataDirectory, ensureDirectory, removeRootDirectory } from '../privileged/directories.ts';
@@ -91,13 +91,4 @@ export function createTenantResources(options: {
       if (user) rmSync(`${paths.etcDir}/${user.uid}`, { recursive: true, force: true });
     },
   };
-}
-
-/**
- * Tells one directory from another that was put in its place, by device, inode and birth (inodes are used again); '' when there
- * is none. Only for names that the operator alone can write.
- */
-export function directoryId(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found?.isDirectory() ? `${found.dev}:${found.ino}:${Math.round(found.birthtimeMs)}` : '';
 }

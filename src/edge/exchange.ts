@@ -52,8 +52,10 @@ export class Exchange implements UpstreamUser, HeldRequest {
   partialHead: Buffer | undefined = undefined;
   interimResponses = 0;
   responseBody: BodyReader | undefined = undefined;
-  /** The client gets the content alone: it knows no chunks. */
-  dechunked = false;
+  /** Content without its chunks, for a client that knows none; undefined when the body is passed as it is. */
+  content: Buffer[] | undefined = undefined;
+  /** The client does not take the response as fast as it comes. */
+  downloadBlocked = false;
   upstreamReusable = false;
   private held = false;
   private over = false;
@@ -104,7 +106,9 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   onClientDrain(): void {
-    this.client.limit(Infinity);
+    if (!this.downloadBlocked) return;
+    this.downloadBlocked = false;
+    this.client.limit(this.client.inputEnded ? this.edge.limits.halfClosedMs : Infinity);
     this.upstream?.socket.resume();
   }
 
@@ -192,7 +196,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   abort(): void {
     if (this.over) return;
     this.end(false);
-    this.client.destroy();
+    this.client.cut();
   }
 
   /** The connections are a tunnel's now. */

@@ -61,7 +61,10 @@ function decodeSlashes(path: string): string {
   for (let round = 0; round < 2; round++) {
     decoded = decoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   }
-  return decoded.replaceAll('\\', '/').replaceAll(/;[^/]*/g, '').replaceAll(/\/{2,}/g, '/');
+  return decoded
+    .replaceAll('\\', '/')
+    .replaceAll(/;[^/]*/g, '')
+    .replaceAll(/\/{2,}/g, '/');
 }
 
 /** RFC 3986 5.2.4: remove dot segments. */

@@ -2,6 +2,7 @@ import { type BodyReader, LengthBody, noBody } from '../http1/body.ts';
 import { ChunkedBody } from '../http1/chunked-body.ts';
 import type { Framing } from '../http1/framing.ts';
 import { answers } from './answers.ts';
+import { pieceOf } from './body-piece.ts';
 import type { Exchange } from './exchange.ts';
 
 export function prepareRequestBody(exchange: Exchange, { chunked, contentLength }: Framing): void {
@@ -21,7 +22,7 @@ export function takeFirstPiece(exchange: Exchange): boolean {
     const bytes = client.pending;
     client.dropPending(requestBody.take(bytes));
     if (refuseBody(exchange)) return false;
-    exchange.firstPiece = passable(requestBody, bytes);
+    exchange.firstPiece = pieceOf(requestBody, bytes);
   }
   if (requestBody.done || !client.inputEnded) return true;
   exchange.abort();
@@ -33,7 +34,7 @@ export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
   const { requestBody, upstream, client, edge } = exchange;
   const taken = requestBody.take(bytes);
   if (refuseBody(exchange) || !upstream) return taken;
-  const piece = passable(requestBody, bytes);
+  const piece = pieceOf(requestBody, bytes);
   if (piece) {
     exchange.replayable = false;
     exchange.firstPiece = undefined;
@@ -41,12 +42,6 @@ export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
   }
   if (!exchange.responseBody) client.limit(requestBody.done ? edge.limits.responseHeadMs : edge.limits.bodyStallMs);
   return taken;
-}
-
-function passable({ passEnd, tail }: BodyReader, bytes: Buffer): Buffer | undefined {
-  const raw = passEnd === bytes.length ? bytes : bytes.subarray(0, passEnd);
-  if (tail !== '') return Buffer.concat([raw, Buffer.from(tail, 'latin1')]);
-  return raw.length === 0 ? undefined : raw;
 }
 
 /** True when the body can not go on: it is malformed, or over the tenant's limit. */

@@ -4,6 +4,7 @@ import { findHeadEnd } from '../http1/head-end.ts';
 import { maxHeadBytes } from '../http1/limits.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
 import { rewriteResponseHead } from '../http1/rewrite.ts';
+import { pieceOf } from './body-piece.ts';
 import type { Exchange } from './exchange.ts';
 import { writeHeadAndBody } from './socket-write.ts';
 import { openTunnel } from './tunnel.ts';
@@ -63,20 +64,69 @@ function switchProtocols(exchange: Exchange, following: Buffer | undefined): voi
 }
 
 function beginResponse(exchange: Exchange, head: ResponseHead, following: Buffer | undefined): void {
-  const { client } = exchange;
-  const hasBody = exchange.method !== 'HEAD' && head.status !== 204 && head.status !== 304;
-  const body = hasBody ? responseBody(exchange, head) : noBody;
-  decideConnections(exchange, head, body);
-  // The whole of it is read before any of it is written: what is malformed at once is still a 502.
+  const body = responseBody(exchange, head);
+  const endsWithConnection = body instanceof UntilCloseBody;
+  exchange.upstreamReusable = !endsWithConnection && !head.close && (head.minor === 1 || head.keepAlive);
+  exchange.keepAlive &&= !endsWithConnection && !exchange.content && exchange.requestBody.done && !exchange.edge.closing;
   const headText = rewriteHead(exchange, head);
-  exchange.dechunked = body instanceof ChunkedBody && exchange.minor === 0;
-  if (exchange.dechunked) client.socket.cork();
-  if (exchange.dechunked) client.socket.write(headText, 'latin1');
+  // The first of the body is read before the head is written: what is malformed at once is still a 502.
   const taken = following ? body.take(following) : 0;
-  if (exchange.dechunked) client.socket.uncork();
-  if (body.fault !== undefined) return exchange.dechunked ? exchange.abort() : exchange.fail('malformed');
+  if (body.fault !== undefined) return exchange.fail('malformed');
   exchange.responseBody = body;
   exchange.firstPiece = undefined;
-  if (!exchange.dechunked) writeHeadAndBody(client.socket, headText + headTail(body), passable(body, following));
-  advance(exchange, body, taken < (following?.length ?? 0));
+  const piece = following && responsePiece(exchange, body, following);
+  const flowing = writeHeadAndBody(exchange.client.socket, headText, piece);
+  advance(exchange, body, flowing, taken === (following?.length ?? 0));
+}
+
+/** RFC 9112 6.3. */
+function responseBody(exchange: Exchange, head: ResponseHead): BodyReader {
+  if (exchange.method === 'HEAD' || head.status === 204 || head.status === 304) return noBody;
+  if (head.chunked) return exchange.minor === 0 ? dechunkedBody(exchange) : new ChunkedBody();
+  if (head.contentLength === -1) return new UntilCloseBody();
+  return head.contentLength === 0 ? noBody : new LengthBody(head.contentLength);
+}
+
+/** HTTP/1.0 knows no chunks: the client gets the content alone, and the connection's end as the body's. */
+function dechunkedBody(exchange: Exchange): BodyReader {
+  const content: Buffer[] = [];
+  exchange.content = content;
+  return new ChunkedBody((bytes) => content.push(bytes));
+}
+
+function rewriteHead(exchange: Exchange, head: ResponseHead): string {
+  const upgrade = head.status === upgradeRequired;
+  const connection = upgrade ? 'upgrade' : exchange.connectionField(exchange.keepAlive);
+  return rewriteResponseHead(head, {
+    // RFC 9110 8.6, RFC 9112 6.1: a 204 has neither.
+    contentLength: head.status !== 204,
+    transferEncoding: head.status !== 204 && exchange.minor === 1,
+    upgrade,
+    added: `x-request-id: ${exchange.id}\r\n${connection === undefined ? '' : `connection: ${connection}\r\n`}`,
+  });
+}
+
+function passResponseBody(exchange: Exchange, body: BodyReader, bytes: Buffer): void {
+  const taken = body.take(bytes);
+  if (body.fault !== undefined) return exchange.abort();
+  const piece = responsePiece(exchange, body, bytes);
+  const flowing = piece === undefined || exchange.client.socket.write(piece);
+  advance(exchange, body, flowing, taken === bytes.length);
+}
+
+function responsePiece(exchange: Exchange, body: BodyReader, bytes: Buffer): Buffer | undefined {
+  return exchange.content ? Buffer.concat(exchange.content.splice(0)) : pieceOf(body, bytes);
+}
+
+/** `clean`: the app sent nothing beyond the response's end; a connection that holds more is not used again. */
+function advance(exchange: Exchange, body: BodyReader, flowing: boolean, clean: boolean): void {
+  const { client, edge, upstream } = exchange;
+  if (body.done) {
+    exchange.upstreamReusable &&= clean;
+    return exchange.complete();
+  }
+  exchange.downloadBlocked = !flowing;
+  if (!flowing) upstream?.socket.pause();
+  const openEnded = client.inputEnded ? edge.limits.halfClosedMs : Infinity;
+  client.limit(flowing ? openEnded : edge.limits.clientStallMs);
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
 import { TenantdError } from '../base/errors.ts';
+import { loaderVariables } from '../base/loader-variables.ts';
 
 /** A directory or file of the machine, seen inside the sandbox. `source` is a name that no tenant can write. */
 export interface Bind {
@@ -44,7 +45,7 @@ export function assertSandbox(spec: SandboxSpec): void {
     ...[...spec.binds.flatMap(({ source, target }) => [source, target]), spec.workingDirectory].map(
       (path) => !isPlain(path) && `path ${path}`,
     ),
-    ...Object.keys(spec.env).map((name) => !envNamePattern.test(name) && `environment variable ${name}`),
+    ...Object.keys(spec.env).map((name) => (!envNamePattern.test(name) || loaderVariables.test(name)) && `environment variable ${name}`),
     ...[...spec.command, ...Object.values(spec.env)].map((text) => text.includes('\0') && 'a NUL character'),
   ].filter((fault) => fault !== false);
   if (faults.length > 0)

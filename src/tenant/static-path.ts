@@ -43,9 +43,12 @@ function decodeSegments(pathname: string): string[] | undefined {
   }
 }
 
-/** No dotfiles, which covers `.` and `..`; but what RFC 8615 puts into `/.well-known/` is made to be seen. */
+/**
+ * No dotfiles, which covers `.` and `..`; but what RFC 8615 puts into `/.well-known/` is made to be seen. Not app.yaml, which a
+ * site without a folder of its own has beside its pages.
+ */
 function isServed(segment: string, at: number): boolean {
-  if (segment.includes('/')) return false;
+  if (segment.includes('/') || (at === 0 && segment === 'app.yaml')) return false;
   return !segment.startsWith('.') || (at === 0 && segment === '.well-known');
 }
 

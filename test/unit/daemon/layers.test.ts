@@ -35,6 +35,11 @@ describe('the layers of a machine', () => {
     expect(blocking).toBe(true);
     expect(problems.map(({ code }) => code)).toEqual(['TENANTD_E_LAYER_WAIVED', 'TENANTD_E_LAYER_MISSING']);
   });
+
+  test.each(['user', 'root', 'processes'])('stop every tenant when it is "%s", also where the operator named it', (layer) => {
+    const { problems, blocking } = layerProblems([{ layer, reason: 'none' }], [layer]);
+    expect([blocking, problems.map(({ code }) => code)]).toEqual([true, ['TENANTD_E_LAYER_MISSING']]);
+  });
 });
 
 describe('a probe of a layer', () => {

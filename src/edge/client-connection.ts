@@ -1,0 +1,184 @@
+import type { Socket } from 'node:net';
+import { findHeadEnd, refuseIncompleteHead, skipEmptyLines } from '../http1/head-end.ts';
+import { parseRequestHead } from '../http1/request-head.ts';
+import type { Refusal } from '../http1/refusals.ts';
+import { answerRefusal, answers } from './answers.ts';
+import { forwardedFields } from './client-address.ts';
+import type { EdgeContext } from './context.ts';
+import type { Deadline } from './deadlines.ts';
+import { Exchange } from './exchange.ts';
+
+/**
+ * A client's connection: requests one after another.
+ *
+ * Invariants:
+ * - At most one exchange at a time; the next head is read when the response before it went out, and the client took it.
+ * - `pending` holds what came and is not used yet: less than a head's limit and one read. While it can not be used nothing is read.
+ * - After `closing` nothing that comes is looked at.
+ */
+export class ClientConnection implements Deadline {
+  deadlineAtMs = Infinity;
+  readonly socket: Socket;
+  readonly forwardedFields: string;
+  pending: Buffer | undefined = undefined;
+  /** The client closed its direction. */
+  inputEnded = false;
+  private readonly edge: EdgeContext;
+  private exchange: Exchange | undefined = undefined;
+  private phase: 'serving' | 'closing' | 'tunnel' = 'serving';
+  /** A head has begun to come. */
+  private inHead = false;
+  private searchFrom = 0;
+  private settling = false;
+
+  constructor(edge: EdgeContext, socket: Socket, onClose: (connection: ClientConnection) => void) {
+    this.edge = edge;
+    this.socket = socket;
+    this.forwardedFields = forwardedFields(socket);
+    socket
+      .on('data', (bytes: Buffer) => this.receive(bytes))
+      .on('end', () => this.receiveEnd())
+      .on('drain', () => this.receiveDrain())
+      // A client that resets its connection is no fault; `close` follows.
+      .on('error', () => {})
+      .on('close', () => {
+        edge.deadlines.forget(this);
+        onClose(this);
+        this.exchange?.onClientGone();
+      });
+    edge.deadlines.watch(this);
+    this.limit(edge.limits.idleMs);
+  }
+
+  /** From now on, for whatever it waits for at the moment. */
+  limit(ms: number): void {
+    this.deadlineAtMs = this.edge.deadlines.nowMs + ms;
+  }
+
+  onDeadline(): void {
+    if (this.exchange) this.exchange.onDeadline();
+    else if (this.phase === 'serving' && this.inHead) new Exchange(this, this.edge).answer(answers.slowRequest);
+    else this.socket.destroy();
+    this.settle();
+  }
+
+  dropPending(bytes: number): void {
+    this.pending = this.pending && bytes < this.pending.length ? this.pending.subarray(bytes) : undefined;
+  }
+
+  /** Goes on as far as what came allows, then reads on or stops reading. */
+  settle(): void {
+    if (this.settling) return;
+    this.settling = true;
+    while (this.goOn());
+    this.settling = false;
+    this.steerReading();
+  }
+
+  /** The exchange is over. */
+  finish(keep: boolean): void {
+    this.exchange = undefined;
+    this.inHead = false;
+    if (!keep || (this.inputEnded && !this.pending)) this.closeGently();
+    else this.limit(this.edge.limits.idleMs);
+  }
+
+  closeIfIdle(): void {
+    if (this.phase === 'serving' && !this.exchange && !this.inHead) this.socket.destroy();
+  }
+
+  /** A reset, not an orderly end: for a body that ends with its connection that is the only sign that it is not whole. */
+  cut(): void {
+    this.exchange = undefined;
+    this.socket.resetAndDestroy();
+  }
+
+  /** Hands the socket over; answers what the client sent after its request. */
+  becomeTunnel(): Buffer | undefined {
+    const early = this.pending;
+    this.phase = 'tunnel';
+    this.exchange = undefined;
+    this.pending = undefined;
+    this.deadlineAtMs = Infinity;
+    for (const event of ['data', 'end', 'drain']) this.socket.removeAllListeners(event);
+    return early;
+  }
+
+  private receive(bytes: Buffer): void {
+    if (this.phase === 'closing') return;
+    this.pending = this.pending ? Buffer.concat([this.pending, bytes]) : bytes;
+    this.settle();
+  }
+
+  private receiveEnd(): void {
+    this.inputEnded = true;
+    if (this.phase !== 'serving') return;
+    if (!this.exchange) this.closeGently();
+    else if (!this.pending) this.exchange.onClientEnd();
+  }
+
+  private receiveDrain(): void {
+    this.exchange?.onClientDrain();
+    this.settle();
+  }
+
+  private goOn(): boolean {
+    if (!this.pending || this.phase !== 'serving') return false;
+    if (!this.exchange) return !this.socket.writableNeedDrain && !this.socket.destroyed && this.readHead(this.pending);
+    if (!this.exchange.wantsBody || this.exchange.uploadBlocked) return false;
+    const taken = this.exchange.onClientData(this.pending);
+    this.dropPending(taken);
+    if (this.inputEnded && !this.pending) this.exchange?.onClientEnd();
+    return taken > 0;
+  }
+
+  private readHead(received: Buffer): boolean {
+    const skipped = this.inHead ? 0 : skipEmptyLines(received);
+    const bytes = skipped === 0 ? received : received.subarray(skipped);
+    if (bytes.length === 0) return this.waitForHead(undefined);
+    const end = findHeadEnd(bytes, this.searchFrom);
+    if (end === -1) return this.waitForHead(bytes);
+    this.searchFrom = 0;
+    const refusal = parseRequestHead(bytes, end, this.edge.requestHead);
+    if (refusal) return this.refuse(refusal);
+    this.pending = end === bytes.length ? undefined : bytes.subarray(end);
+    const exchange = new Exchange(this, this.edge);
+    this.exchange = exchange;
+    exchange.begin(this.edge.requestHead);
+    return true;
+  }
+
+  private waitForHead(bytes: Buffer | undefined): false {
+    this.pending = bytes;
+    const refusal = bytes && refuseIncompleteHead(bytes);
+    if (refusal) return this.refuse(refusal);
+    this.searchFrom = Math.max(0, (bytes?.length ?? 0) - 3);
+    if (!this.inHead) this.limit(this.edge.limits.headMs);
+    this.inHead = true;
+    if (this.inputEnded) this.closeGently();
+    return false;
+  }
+
+  private refuse(refusal: Refusal): false {
+    new Exchange(this, this.edge).answer(answerRefusal(refusal));
+    return false;
+  }
+
+  /** After an answer while more may come: closing at once would reset the connection and could destroy the answer on its way. */
+  private closeGently(): void {
+    this.phase = 'closing';
+    this.pending = undefined;
+    this.limit(this.edge.limits.clientStallMs);
+    this.socket.end(() => this.limit(this.edge.limits.lingerMs));
+  }
+
+  private steerReading(): void {
+    if (this.phase === 'tunnel' || this.socket.destroyed) return;
+    const wanted = this.phase === 'closing' || (this.exchange ? !this.pending && !this.exchange.uploadBlocked : !this.isBackedUp());
+    if (wanted === this.socket.isPaused()) wanted ? this.socket.resume() : this.socket.pause();
+  }
+
+  private isBackedUp(): boolean {
+    return this.pending !== undefined && this.socket.writableNeedDrain;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Socket } from 'node:net';
+import type { Exchange } from './exchange.ts';
+import { writeHeadAndBody } from './socket-write.ts';
+
+/** How long a peer that vanished without a word goes unnoticed. */
+const probeMs = 60_000;
+
+/**
+ * After 101 Switching Protocols (RFC 9110 7.8): bytes both ways until both ends are through. The tunnel belongs to nobody but its
+ * two sockets, so that no change of routes ends it.
+ */
+export function openTunnel(exchange: Exchange, head: string, following: Buffer | undefined): void {
+  const { client } = exchange;
+  const upstream = exchange.becomeTunnel();
+  if (!upstream) return;
+  const early = client.becomeTunnel();
+  for (const event of ['data', 'end', 'drain']) upstream.socket.removeAllListeners(event);
+  client.socket.setKeepAlive(true, probeMs);
+  passOn(client.socket, upstream.socket);
+  passOn(upstream.socket, client.socket);
+  if (!writeHeadAndBody(client.socket, head, following)) upstream.socket.pause();
+  const clientFlows = early === undefined || upstream.socket.write(early);
+  if (clientFlows) client.socket.resume();
+  else client.socket.pause();
+  if (client.inputEnded) upstream.socket.end();
+}
+
+function passOn(from: Socket, to: Socket): void {
+  from.on('data', (bytes: Buffer) => {
+    if (!to.write(bytes)) from.pause();
+  });
+  to.on('drain', () => from.resume());
+  from.on('end', () => to.end());
+  from.on('close', (hadError) => {
+    // After an orderly end `to` may still have something to send.
+    if (hadError || !from.readableEnded) to.destroy();
+  });
+}
