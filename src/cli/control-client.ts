@@ -28,7 +28,7 @@ export async function callDaemon(caller: Caller, configFile: string, method: str
 
 /** Throws TENANTD_E_UNREACHABLE. */
 export async function connectDaemon(caller: Caller, configFile: string, handlers: Record<string, Handler>): Promise<Channel> {
-  const path = join(await findRunDir(configFile), operatorSocket);
+  const path = join(await findRunDir(caller, configFile), operatorSocket);
   try {
     return createChannel({ stream: await connectUnixSocket(path), handlers, maxFrameBytes });
   } catch (error) {

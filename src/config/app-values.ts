@@ -34,7 +34,6 @@ export function parseUrlPath(text: string): Parsed<string> {
 
 /** Set by tenantd itself (INTERFACE 4). */
 const ownNames = new Set(['PATH', 'HOME', 'PORT']);
-/** What glibc lets no privileged program obey (ld.so(8), secure-execution mode): a worker's starter is one until it drops its rights. */
 
 const maxVariables = 128;
 const maxValueCharacters = 4_096;

@@ -57,7 +57,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const edge = createEdgeLink(machine, { listen: config.http.listen, processes: config.edge.processes });
   const fleet = createFleet(store, paths, config);
   const tenants = new Map<TenantName, Tenant>();
-  const reconciler = createReconciler({ find: (name) => tenants.get(name), concurrency: tenantsAtOnce, log });
+  const reconciler = createReconciler({
+    find: (name) => (state.hasScanned ? tenants.get(name) : undefined),
+    concurrency: tenantsAtOnce,
+    log,
+  });
   const context: TenantContext = {
     ...{ machine, store, edge, log, userPrefix: config.userPrefix, logs: config.logs },
     layers: layerProblems(missingLayers, config.isolation.without),
@@ -65,7 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     urlOf: createUrlOf(config),
     requestReconcile: (name) => reconciler.request(name),
   };
-  const state: DaemonState = { config, configProblems: loaded.problems, startedAt: new Date() };
+  const state: DaemonState = { config, configProblems: loaded.problems, startedAt: new Date(), hasScanned: false };
   const core = createCore({
     context,
     fleet,
@@ -115,6 +119,8 @@ interface DaemonState {
   config: DaemonConfig;
   configProblems: readonly Problem[];
   startedAt: Date;
+  /** Before that nobody can tell what is wanted, and what was taken up goes on as it is (Invariant 7). */
+  hasScanned: boolean;
 }
 
 interface CoreParts {
@@ -164,7 +170,6 @@ function createCore(parts: CoreParts) {
     if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'took up what runs already');
     await Promise.all(edges.slice(1).map((sandbox) => sandbox.stop(0)));
     await edge.start(edges[0]);
-    for (const name of tenants.keys()) reconciler.request(name);
   }
 
   /** One look at the disk after another: an older one must not come in after a newer. */
@@ -180,8 +185,16 @@ function createCore(parts: CoreParts) {
 
   function rescan(): Promise<TenantName[]> {
     return inTurn(async () => {
-      const changed = fleet.applyScan(await scanTenants(tenantsDir));
+      const scan = await scanTenants(tenantsDir);
+      const changed = fleet.applyScan(scan);
       carryOut(changed);
+      if (scan.ok && !state.hasScanned) {
+        state.hasScanned = true;
+        for (const tenant of tenants.values()) tenant.publishAdopted();
+        edge.release();
+        // Also those that were taken up and are wanted no more.
+        for (const name of tenants.keys()) reconciler.request(name);
+      }
       return changed;
     });
   }
@@ -244,6 +257,8 @@ function createCore(parts: CoreParts) {
 
   async function stopAll(): Promise<void> {
     await reconciler.idle();
+    // Whatever was found on the disk, or not: now nothing is wanted.
+    state.hasScanned = true;
     for (const tenant of tenants.values()) {
       tenant.picture.setDesired(undefined);
       reconciler.request(tenant.name);

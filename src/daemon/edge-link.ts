@@ -18,11 +18,13 @@ export const edgeRole = { role: 'edge' } as const;
  * The edge master as the daemon sees it: its sandbox, its connection, and the routes it is to have.
  *
  * Invariants:
- * - `routes` is the whole truth; the master gets all of it at every connection and each change after.
+ * - Once released, `routes` is the whole truth; the master gets all of it at every connection and each change after.
  * - The listening sockets are bound once and kept, so that a new master accepts what waits at a dead one's.
  */
 export interface EdgeLink {
   start(adopted: Sandbox | undefined): Promise<void>;
+  /** From now on `routes` is what is wanted; until then edges keep what they had. */
+  release(): void;
   setTenant(routes: TenantRoutes): void;
   setApp(tenant: TenantName, route: AppRoute): void;
   removeTenant(tenant: TenantName): void;
@@ -45,6 +47,7 @@ export function createEdgeLink(
   let channel: Channel | undefined;
   let failures = 0;
   let incarnation = 0;
+  let released = false;
   let stopping = false;
   let closeServer = async (): Promise<void> => {};
 
@@ -65,9 +68,18 @@ export function createEdgeLink(
     });
     channel = accepted;
     void accepted.closed.then(() => channel === accepted && (channel = undefined));
-    accepted.notify('snapshot-begin', {});
-    for (const tenant of routes.values()) accepted.notify('set-tenant', tenant);
-    accepted.notify('snapshot-end', {});
+    sendSnapshot();
+  }
+
+  function sendSnapshot(): void {
+    if (!released) return;
+    channel?.notify('snapshot-begin', {});
+    for (const tenant of routes.values()) channel?.notify('set-tenant', tenant);
+    channel?.notify('snapshot-end', {});
+  }
+
+  function tell(method: string, params: unknown): void {
+    if (released) channel?.notify(method, params);
   }
 
   async function launch(): Promise<void> {
@@ -126,18 +138,23 @@ export function createEdgeLink(
       if (adopted) watch(adopted);
       else await launch();
     },
+    release() {
+      if (released) return;
+      released = true;
+      sendSnapshot();
+    },
     setTenant(tenantRoutes) {
       routes.set(tenantRoutes.tenant, tenantRoutes);
-      channel?.notify('set-tenant', tenantRoutes);
+      tell('set-tenant', tenantRoutes);
     },
     setApp(tenant, route) {
       const known = routes.get(tenant);
       if (!known) return;
       routes.set(tenant, { ...known, apps: [...known.apps.filter(({ app }) => app !== route.app), route] });
-      channel?.notify('set-app', { tenant, ...route });
+      tell('set-app', { tenant, ...route });
     },
     removeTenant(tenant) {
-      if (routes.delete(tenant)) channel?.notify('remove-tenant', { tenant });
+      if (routes.delete(tenant)) tell('remove-tenant', { tenant });
     },
     async drainUpstream(id, timeoutMs) {
       if (!channel) return true;

@@ -114,7 +114,8 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   }
 
   function markStale(apps: readonly AppName[] = (desired?.apps ?? []).map(({ app }) => app)): void {
-    for (const app of apps) stale.add(app);
+    // A host may name any app.
+    for (const app of apps) if (isDesired(app)) stale.add(app);
   }
 
   return {

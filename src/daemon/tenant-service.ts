@@ -44,7 +44,7 @@ export interface TenantServiceParts {
   isPublished: () => boolean;
   urlsOf: (app: AppName) => string[];
   /** Something that is waited for, or shown, may be different now. */
-  onChange: () => void;
+  readonly onChange: () => void;
 }
 
 /** For a worker of an app that is no more. */
@@ -53,7 +53,7 @@ const hostAnswerTimeLimitMs = 5_000;
 
 export function createTenantService(parts: TenantServiceParts): TenantService {
   const { machine, edge, log, tenant, picture, resources } = parts;
-  const workers: Workers = createWorkers({ machine, tenant, hostUser: () => resources.user(), onExit: noteExit });
+  const workers: Workers = createWorkers({ machine, tenant, hostUser: () => resources.user(), onExit: noteExit, onGone: parts.onChange });
   const startRate = createRate({ burst: 40, perSecond: 4, nowMs: Date.now });
 
   async function startWorker(app: AppName): Promise<Worker> {

@@ -56,7 +56,13 @@ export function createSteps(parts: StepParts): Steps {
 
     async 'read-manifests'({ apps }) {
       picture.takeStale(apps);
-      picture.setManifests(await readManifests(machine, parts.owner(), apps));
+      try {
+        picture.setManifests(await readManifests(machine, parts.owner(), apps));
+      } catch (error) {
+        // They may have changed all the same: the next try reads them.
+        picture.markStale(apps);
+        throw error;
+      }
     },
 
     'publish-routes'() {

@@ -57,6 +57,8 @@ export interface Tenant {
   isConfigured(): boolean;
   /** Nothing is wanted of it and nothing is there. */
   isGone(): boolean;
+  /** Tells the edge of what was taken up, before any step: from what is stored. */
+  publishAdopted(): void;
   /** Takes the next step; false when there is none now. */
   advance(): Promise<boolean>;
   replaceWorkers(app: AppName): void;
@@ -99,6 +101,8 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   function handlersForHost() {
     return createHostHandlers({
       appState(state) {
+        // A host may name any app: what is kept of its words is bounded by the apps there are (Invariant 12).
+        if (!picture.apps().has(state.app)) return;
         appStates.set(state.app, state);
         service.publish(state.app);
       },
@@ -181,6 +185,10 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     stateOf: (app) => appStates.get(app),
     isConfigured: () => actual.configureKey !== '',
     isGone: () => !picture.desired() && nextStep(undefined, observe()) === undefined,
+    publishAdopted() {
+      if (workers.all().length > 0 && picture.wanted()?.appsWithoutManifest.length === 0)
+        void steps['publish-routes']({ do: 'publish-routes' });
+    },
     replaceWorkers(app) {
       picture.replaceWorkers(app);
       context.requestReconcile(name);

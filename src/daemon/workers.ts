@@ -5,7 +5,6 @@ import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import { setOwner } from '../privileged/directories.ts';
 import { runProgram } from '../privileged/programs.ts';
 import type { LaunchOptions } from '../privileged/sandboxes.ts';
-import { bindUnixSocket } from '../privileged/sockets.ts';
 import type { WorkerInfo } from '../protocol/host.ts';
 import type { WorkerSettings } from '../protocol/worker.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
@@ -72,6 +71,8 @@ export interface WorkersOptions {
   hostUser: () => { uid: number; gid: number };
   /** Awaited before the worker's pipes and socket are removed. */
   onExit: (worker: Worker, exit: SandboxExit) => Promise<void>;
+  /** It is no longer in `all()`. */
+  onGone: () => void;
 }
 
 /** Ports for commands, in a tenant's own network. */
@@ -79,7 +80,7 @@ const firstPort = 20_000;
 /** What an app of kind node sees as PORT; whatever it listens on becomes its socket. */
 const nodePort = 3_000;
 
-export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOptions): Workers {
+export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: WorkersOptions): Workers {
   const { paths, registry } = machine;
   const workers = new Map<WorkerId, Worker>();
   const portsInUse = new Set<number>();
@@ -118,6 +119,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
         portsInUse.delete(worker.port);
         for (const descriptor of descriptors) closeSync(descriptor);
         removeNames(worker);
+        onGone();
       }
     }
   }
@@ -153,7 +155,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
     const id = `${order.app}.${randomSuffix()}` as WorkerId;
     const socket = `${id}.sock`;
     const port = order.settings.kind === 'command' ? takePort() : 0;
-    const listener = bindUnixSocket(paths.socketOf(tenant, socket), { uid: hostUser().uid, gid: machine.edgeUser.gid, mode: 0o660 });
+    const ownSocket = { path: paths.socketOf(tenant, socket), uid: hostUser().uid, gid: machine.edgeUser.gid, mode: 0o660 };
     const role = { role: 'worker', tenant, app: order.app, workerId: id, generation: order.generation, socket, port, ready: false };
     try {
       const { output, report } = await makePipes(id, order.uid);
@@ -165,7 +167,8 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
             // Before the host, when the tenant's memory is full.
             outOfMemoryScore: 500,
             output,
-            inherit: [listener.fd, report],
+            ownSocket,
+            inherit: [report],
             group: { tenant: tenantGroup(tenant), member: `w.${id}` },
           },
           role,
@@ -191,8 +194,6 @@ export function createWorkers({ machine, tenant, hostUser, onExit }: WorkersOpti
       removeNames({ id, socket });
       portsInUse.delete(port);
       throw error;
-    } finally {
-      listener.close();
     }
   }
 

@@ -133,7 +133,7 @@ export class ClientConnection implements Deadline {
   }
 
   private readHead(received: Buffer): boolean {
-    const skipped = this.inHead ? 0 : skipEmptyLines(received);
+    const skipped = skipEmptyLines(received);
     const bytes = skipped === 0 ? received : received.subarray(skipped);
     if (bytes.length === 0) return this.waitForHead(undefined);
     const end = findHeadEnd(bytes, this.searchFrom);
@@ -175,7 +175,9 @@ export class ClientConnection implements Deadline {
   private steerReading(): void {
     if (this.phase === 'tunnel' || this.socket.destroyed) return;
     const wanted = this.phase === 'closing' || (this.exchange ? !this.pending && !this.exchange.uploadBlocked : !this.isBackedUp());
-    if (wanted === this.socket.isPaused()) wanted ? this.socket.resume() : this.socket.pause();
+    if (wanted !== this.socket.isPaused()) return;
+    if (wanted) this.socket.resume();
+    else this.socket.pause();
   }
 
   private isBackedUp(): boolean {

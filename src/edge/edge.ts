@@ -14,7 +14,7 @@ export interface EdgeOptions {
 export interface Edge {
   readonly routes: EdgeContext['routes'];
   /** Answers with the server, which tells its address. */
-  listen(target: ListenOptions): Promise<Server>;
+  listen(target: ListenOptions | { fd: number }): Promise<Server>;
   drainUpstream(id: string, timeoutMs: number): Promise<boolean>;
   /** Stops accepting, lets open requests end, and cuts what is left after `timeoutMs`. */
   shutdown(timeoutMs: number): Promise<void>;

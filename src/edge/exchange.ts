@@ -75,7 +75,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   /** Sends it on, or lets it wait, as the app's state is. */
-  private admit(): void {
+  admit(): void {
     const { target } = this;
     if (!target) return this.answer(answers.notFound);
     if (target.state === 'ready') return this.send();

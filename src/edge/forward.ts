@@ -33,18 +33,22 @@ export function retryAfterLoss(exchange: Exchange, error: Error | undefined): Up
   if (!connected) return tryAnother(exchange, pool, errno);
   if (!maySendAgain(exchange, reused, errno)) return 'closedEarly';
   exchange.retried = true;
-  const listed = exchange.target && pickUpstream(exchange.target, exchange.unreachable);
-  if (!listed) return 'closedEarly';
-  sendTo(exchange, listed, true);
-  return undefined;
+  return sendAgain(exchange, true, 'closedEarly');
 }
 
 /** Nothing was sent: any other worker may have it. */
 function tryAnother(exchange: Exchange, failed: UpstreamPool, errno: string | undefined): UpstreamFailure | undefined {
   exchange.unreachable.push(failed);
-  const next = exchange.replayable && exchange.target && pickUpstream(exchange.target, exchange.unreachable);
-  if (!next) return errno === 'EAGAIN' ? 'busy' : 'unreachable';
-  sendTo(exchange, next, false);
+  const failure = errno === 'EAGAIN' ? 'busy' : 'unreachable';
+  return exchange.replayable ? sendAgain(exchange, false, failure) : failure;
+}
+
+/** To any worker that is left; where the daemon knows already that there is none, the request waits for the next one. */
+function sendAgain(exchange: Exchange, fresh: boolean, failure: UpstreamFailure): UpstreamFailure | undefined {
+  const next = exchange.target && pickUpstream(exchange.target, exchange.unreachable);
+  if (next) sendTo(exchange, next, fresh);
+  else if (exchange.target?.state === 'starting') exchange.admit();
+  else return failure;
   return undefined;
 }
 

@@ -1,1 +1,36 @@
-export {};
+import { edgeControlSocket, edgeSocketsDir, firstListenerFd } from '../protocol/edge-paths.ts';
+import type { EdgeRole, EdgeSettings } from '../protocol/edge.ts';
+import { runEdge } from './edge-process.ts';
+import { runMaster } from './master.ts';
+
+/** For a SIGTERM, which names no time; the daemon's own request does. */
+const signalGraceMs = 10_000;
+
+const [, script = '', settingsText = ''] = process.argv;
+const role: EdgeRole = process.argv[3] === 'edge' ? 'edge' : 'master';
+const settings = JSON.parse(settingsText) as EdgeSettings;
+const listenerFds = Array.from({ length: settings.httpListeners }, (_, index) => firstListenerFd + index);
+
+const running = role === 'edge' ? startEdge() : startMaster();
+process.on('SIGTERM', () => void running.shutdown(signalGraceMs));
+// From a terminal it reaches all processes at once: the master tells the edges.
+process.on('SIGINT', () => role === 'master' && void running.shutdown(signalGraceMs));
+await running.ended;
+process.exit(0);
+
+function startMaster() {
+  return runMaster({
+    controlSocket: settings.controlSocket ?? edgeControlSocket,
+    processes: settings.processes,
+    listenerFds,
+    edgeCommand: [process.execPath, ...process.execArgv, script, settingsText, 'edge' satisfies EdgeRole],
+  });
+}
+
+function startEdge() {
+  return runEdge({
+    channelFd: firstListenerFd + listenerFds.length,
+    listenerFds,
+    socketsDir: settings.socketsDir ?? edgeSocketsDir,
+  });
+}

@@ -22,7 +22,8 @@ export function takeFirstPiece(exchange: Exchange): boolean {
     const bytes = client.pending;
     client.dropPending(requestBody.take(bytes));
     if (refuseBody(exchange)) return false;
-    exchange.firstPiece = pieceOf(requestBody, bytes);
+    const piece = pieceOf(requestBody, bytes);
+    exchange.firstPiece = exchange.firstPiece && piece ? Buffer.concat([exchange.firstPiece, piece]) : (piece ?? exchange.firstPiece);
   }
   if (requestBody.done || !client.inputEnded) return true;
   exchange.abort();

@@ -13,6 +13,7 @@ const packages = {
   ip: 'iproute2',
   mkfifo: 'coreutils',
   sh: 'dash',
+  perl: 'perl-base',
   useradd: 'passwd',
   groupadd: 'passwd',
 } as const;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { TenantdError } from '../base/errors.ts';
+import { bindOwnSocketCommand, type OwnSocket } from './own-socket.ts';
 import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, programOf, signalProcess } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { assertSandbox, bubblewrapArguments, dropPrivilegesArguments, type SandboxSpec } from './sandbox-arguments.ts';
@@ -16,7 +17,9 @@ export interface LaunchOptions {
   outOfMemoryScore: number;
   /** Where the command's stdout and stderr go. */
   output: number | 'pipe' | 'ignore';
-  /** Its descriptors from 3 on. */
+  /** Made in its network, as its descriptor 3. */
+  ownSocket?: OwnSocket;
+  /** Its descriptors from 3 on, or after `ownSocket`. */
   inherit: readonly number[];
 }
 
@@ -60,6 +63,7 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
       ...[programs.sh, '-ec', joinScript, 'join', String(launch.outOfMemoryScore), ...launch.controlGroupFiles, '--'],
       ...[programs.prlimit, ...processLimits, '--'],
       ...networkCommand(programs, launch.network),
+      ...(launch.ownSocket ? bindOwnSocketCommand(programs.perl, launch.ownSocket) : []),
       ...[options.bubblewrap, '--json-status-fd', String(statusFd), '--args', String(argsFd), '--'],
       ...dropPrivilegesArguments(spec),
     ];
@@ -70,10 +74,11 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
     const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid: spec.uid, gid: spec.gid, home: spec.env['HOME'] ?? '/' });
     const status = openSync(statusFile(spec.id), 'wx', 0o600);
     const complaints = openSync(complaintFile(spec.id), 'w', 0o600);
-    const argsFd = 3 + launch.inherit.length;
+    const inherit = [...(launch.ownSocket ? (['ignore'] as const) : []), ...launch.inherit];
+    const argsFd = 3 + inherit.length;
     const [program = '', ...args] = commandFor(spec, launch, argsFd, argsFd + 1);
     const child = spawn(program, args, {
-      stdio: ['ignore', launch.output, complaints, ...launch.inherit, 'pipe', status],
+      stdio: ['ignore', launch.output, complaints, ...inherit, 'pipe', status],
       env: {},
       cwd: '/',
       detached: true,

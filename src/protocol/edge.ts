@@ -1,15 +1,9 @@
 /**
  * Between the daemon and the edge master, and, the same messages passed on, between the master and its edges.
- * The master connects to `edgeControlSocket`; nothing else can open that directory.
+ * The master connects to `edgeControlSocket` (edge-paths.ts); nothing else can open that directory.
  */
 import { z } from 'zod';
 import type { AppName, TenantName } from '../base/ids.ts';
-
-/** Where the daemon's sockets are found inside the edges' sandbox. */
-export const edgeControlSocket = '/run/tenantd/edge/control.sock';
-export const edgeSocketsDir = '/run/tenantd/sockets';
-/** Inherited by the master: the TCP listening sockets, bound by the daemon, from this descriptor on. */
-export const firstListenerFd = 3;
 
 /** What the master and each edge get as argv[2], as JSON: how they were started. */
 export interface EdgeSettings {

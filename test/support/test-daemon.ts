@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,6 +11,8 @@ import { until } from './until.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const run = promisify(execFile);
+/** A daemon that does not end by then is a failed test, and must not stay. */
+const stopLimitMs = 30_000;
 
 /** A tenant's files, by path below its folder; a value is a file's text, or `{ copy: folder }`. */
 export type TenantFiles = Record<string, string | { copy: string }>;
@@ -47,6 +49,8 @@ export interface TestDaemonOptions {
   /** Appended to tenantd.yaml. */
   config?: string;
   plans?: string;
+  /** A command and its first arguments that the daemon's own command line is put behind: `sh -c '...; exec "$@"' sh`. */
+  wrapper?: readonly string[];
 }
 
 /** A whole tenantd of its own: built code, real sandboxes, its own folder, users and port. Root only. */
@@ -61,7 +65,7 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
   return daemon;
 }
 
-export async function prepareTestDaemon({ tenants = {}, config = '', plans }: TestDaemonOptions = {}): Promise<TestDaemon> {
+export async function prepareTestDaemon({ tenants = {}, config = '', plans, wrapper = [] }: TestDaemonOptions = {}): Promise<TestDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'tenantd-test-'));
   const hash = createHash('sha256').update(directory).digest();
   const userPrefix = `t${hash.toString('hex').slice(0, 5)}-`;
@@ -88,9 +92,10 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans }: Te
 
   async function start(): Promise<void> {
     const from = logged.length;
-    const started = spawn(process.execPath, [`${root}dist/tenantd.js`, '--config', configFile], {
+    const [program = '', ...args] = [...wrapper, process.execPath, `${root}dist/tenantd.js`, '--config', configFile];
+    const started = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {},
+      env: wrapper.length > 0 ? { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } : {},
     });
     child = started;
     for (const stream of [started.stdout, started.stderr]) stream?.on('data', (chunk: Buffer) => (logged += chunk.toString('utf8')));
@@ -162,10 +167,13 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans }: Te
       );
     },
     async [Symbol.asyncDispose]() {
-      await end('SIGTERM');
+      const timer = setTimeout(() => child?.kill('SIGKILL'), stopLimitMs);
+      await end('SIGTERM').finally(() => clearTimeout(timer));
       killLeftovers(directory);
+      await removeGroups(`${directory}/state`);
       await removeUsers(userPrefix);
-      rmSync(directory, { recursive: true, force: true });
+      // Apps make trees that are deeper than any path: rm(1) goes down step by step.
+      await run('rm', ['-rf', '--one-file-system', directory]);
     },
   };
   for (const [name, files] of Object.entries(tenants)) daemon.writeTenant(name, files);
@@ -194,6 +202,25 @@ function killLeftovers(directory: string): void {
     const pid = Number(/"child-pid": (\d+)/.exec(readFileSync(`${sandboxes}/${file}`, 'utf8'))?.[1] ?? 0);
     if (pid > 1 && programOf(pid).startsWith(`${directory}/state/programs/`)) process.kill(pid, 'SIGKILL');
   }
+}
+
+/** Empty or not: what was in them is dead, or dying. The daemon names its groups after its state directory. */
+async function removeGroups(stateDir: string): Promise<void> {
+  const name = `tenantd-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
+  const hierarchies = ['/sys/fs/cgroup', ...readNames('/sys/fs/cgroup').map((hierarchy) => `/sys/fs/cgroup/${hierarchy}`)];
+  const bases = hierarchies.map((hierarchy) => `${hierarchy}/${name}`).filter((base) => existsSync(`${base}/cgroup.procs`));
+  await until(() => bases.every(removeGroup), `the control groups ${name} are empty`);
+}
+
+function removeGroup(path: string): boolean {
+  const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  if (!children.every(({ name }) => removeGroup(`${path}/${name}`))) return false;
+  try {
+    rmdirSync(path);
+  } catch {
+    return false; // still in use
+  }
+  return true;
 }
 
 function programOf(pid: number): string {

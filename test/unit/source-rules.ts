@@ -98,6 +98,6 @@ export function loadedFrom(main: string, files: readonly SourceFile[]): SourceFi
   return [...loaded.values()];
 }
 
-export function countLines(files: readonly SourceFile[]): number {
-  return files.reduce((total, { lines }) => total + lines, 0);
+export function countCodeLines(files: readonly SourceFile[]): number {
+  return files.reduce((total, { codeLines }) => total + codeLines, 0);
 }

@@ -6,7 +6,7 @@ import {
   checkImports,
   checkModuleState,
   checkProcessUse,
-  countLines,
+  countCodeLines,
   loadedFrom,
   type Violation,
 } from './source-rules.ts';
@@ -36,8 +36,11 @@ const exceptions: Record<Violation, string> = {
   'src/worker/run-entry.ts: imports a name that is computed': 'it is the app',
 };
 
-/** All lines, comments too, of the files that the daemon loads. What runs as root is to stay small enough to be read. */
-const rootLineBudget = 6_000;
+/** Lines of code in the files that the daemon loads. What runs as root is to stay small enough to be read. */
+const rootLineBudget = 6_500;
+
+/** What opens, or parses, files that a tenant can write: for jobs, in their sandboxes. `check` runs as whoever calls it. */
+const readersOfTenantFiles = ['manifest', 'guess-start', 'app-folder', 'check'].map((name) => `src/config/${name}.ts`);
 
 const sources = readSources(new URL('../..', import.meta.url).pathname);
 const rules = { checkFileName, checkModuleState, checkProcessUse, checkImports: (file: SourceFile) => checkImports(file, importTable) };
@@ -72,11 +75,17 @@ describe('the sources', () => {
 
   test('that run as root stay within their budget', () => {
     const loaded = loadedFrom('src/daemon/main.ts', sources);
-    const lines = countLines(loaded);
-    const folders = [...Map.groupBy(loaded, ({ folder }) => folder)].map(([folder, files]) => `${folder} ${countLines(files)}`);
-    console.log(`${lines} lines run as root, of at most ${rootLineBudget}: ${folders.sort().join(', ')}`);
+    const lines = countCodeLines(loaded);
+    const folders = [...Map.groupBy(loaded, ({ folder }) => folder)].map(([folder, files]) => `${folder} ${countCodeLines(files)}`);
+    console.log(`${lines} lines of code run as root, of at most ${rootLineBudget}: ${folders.sort().join(', ')}`);
     expect(loaded.map(({ folder }) => folder)).toEqual(expect.arrayContaining(['daemon', 'privileged', 'protocol', 'base']));
     expect(lines).toBeLessThanOrEqual(rootLineBudget);
+  });
+
+  test('that read what a tenant wrote are there, and root does not load them', () => {
+    const pathsOf = (files: SourceFile[]): string[] => files.map(({ path }) => path);
+    expect(pathsOf(sources)).toEqual(expect.arrayContaining(readersOfTenantFiles));
+    expect(pathsOf(loadedFrom('src/daemon/main.ts', sources)).filter((path) => readersOfTenantFiles.includes(path))).toEqual([]);
   });
 });
 
@@ -156,12 +165,12 @@ describe('each rule can fail:', () => {
   test('lines that run as root: what is loaded counts, and types do not', () => {
     const files = [
       parseSource('src/daemon/main.ts', "import './a.ts';\nimport type { B } from '../config/b.ts';\n"),
-      parseSource('src/daemon/a.ts', "import './main.ts';\nexport { c } from '../base/c.ts';\n\n"),
+      parseSource('src/daemon/a.ts', "/**\n * Why.\n */\nimport './main.ts'; // why\n\n  // why\nexport { c } from '../base/c.ts';\n"),
       parseSource('src/config/b.ts', 'export type B = 1;\n'),
       parseSource('src/base/c.ts', 'export const c = 1;\n'),
     ];
     const loaded = loadedFrom('src/daemon/main.ts', files);
     expect(loaded.map(({ path }) => path)).toEqual(['src/daemon/main.ts', 'src/daemon/a.ts', 'src/base/c.ts']);
-    expect(countLines(loaded)).toBe(6);
+    expect(countCodeLines(loaded)).toBe(5);
   });
 });

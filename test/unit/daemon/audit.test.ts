@@ -62,6 +62,14 @@ describe('an audit trail', () => {
     expect(chain.map((record, at) => isValidChain(chain.toSpliced(at, 0, record)))).toEqual([false, false, false]);
   });
 
+  test('shows that it does not begin with the first record, or leaves out a number, however well it is sealed', () => {
+    const [first] = chainOf(1) as [AuditRecord];
+    expect(isValidChain([sealEntry(entry, 2, '')])).toBe(false);
+    expect(isValidChain([sealEntry(entry, 0, '')])).toBe(false);
+    expect(isValidChain([first, sealEntry(entry, 3, first.hash)])).toBe(false);
+    expect(isValidChain([first, sealEntry(entry, 2, first.hash)])).toBe(true);
+  });
+
   test('shows that it was edited even where the edited record was sealed anew', () => {
     const chain = chainOf(3);
     const [first] = chain as [AuditRecord];

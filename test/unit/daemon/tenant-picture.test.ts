@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import type { Problem } from '../../../src/base/problem.ts';
@@ -287,6 +288,27 @@ describe('a problem', () => {
     expect([picture.specs(), picture.wanted()?.appsWithoutManifest]).toEqual([[], [site]]);
     manifest();
     expect(generationOf()).toBe(5);
+  });
+});
+
+describe('a state store that can not be written', () => {
+  const alter = (statement: string): void => {
+    const database = new DatabaseSync(file);
+    database.exec(statement);
+    database.close();
+  };
+
+  test('leaves the app running as it is, with a problem, until it can be written again', () => {
+    want();
+    manifest();
+    expect(generationOf()).toBe(1);
+    alter("CREATE TRIGGER is_full BEFORE UPDATE ON apps BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END");
+    want({ limits: { memoryBytes: 512 * megabytes } });
+    expect(picture.specs()).toMatchObject([{ app: site, desired: 'running', generation: 1 }]);
+    expect(picture.problems()).toMatchObject([{ code: 'TENANTD_E_STATE', app: site, message: expect.stringContaining('disk is full') }]);
+    alter('DROP TRIGGER is_full');
+    want({ limits: { memoryBytes: 512 * megabytes } });
+    expect([generationOf(), picture.problems()]).toEqual([2, []]);
   });
 });
 

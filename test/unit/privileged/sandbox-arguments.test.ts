@@ -114,6 +114,10 @@ describe('a sandbox is refused', () => {
     ['environment variable 1A', { env: { '1A': '1' } }],
     ['environment variable A B', { env: { 'A B': '1' } }],
     ['environment variable A\0', { env: { 'A\0': '1' } }],
+    ['environment variable LD_PRELOAD', { env: { LD_PRELOAD: '/data/evil.so' } }],
+    ['environment variable LD_AUDIT', { env: { LD_AUDIT: '' } }],
+    ['environment variable GLIBC_TUNABLES', { env: { GLIBC_TUNABLES: 'x' } }],
+    ['environment variable GCONV_PATH', { env: { GCONV_PATH: '/data' } }],
     ['a NUL character', { env: { A: 'x\0--bind\0/\0/' } }],
     ['a NUL character', { command: ['/bin/true', 'x\0y'] }],
   ])('with %j', (fault, changes) => {

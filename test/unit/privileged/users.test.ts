@@ -15,7 +15,7 @@ describe("a tenant's user name", () => {
 
   test('is another for every tenant, also where only the end of a long name differs', () => {
     const long = 'a-rather-long-name-of-a-tenant-';
-    const tenants = [...'abcdefghijklmnopqrstuvwxyz0123456789'].map((end) => `${long}${end}`);
+    const tenants = 'abcdefghijklmnopqrstuvwxyz0123456789'.split('').map((end) => `${long}${end}`);
     const names = tenants.map((tenant) => userNameOf('tnt-', tenant));
     expect(new Set(names).size).toBe(tenants.length);
     expect(names.every((name) => name.startsWith('tnt-a-rather-long-name-') && name.length === 32)).toBe(true);

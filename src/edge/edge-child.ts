@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Duplex } from 'node:stream';
+import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
+
+export interface EdgeChildOptions {
+  /** The program and its arguments for an edge. */
+  command: readonly [string, ...string[]];
+  listenerFds: readonly number[];
+  onLog: Handler;
+}
+
+/** One edge as its master sees it. Entry: main.ts, role `edge`. */
+export interface EdgeChild {
+  readonly channel: Channel;
+  /** Settles, with a readable reason, when it has ended. */
+  readonly exited: Promise<string>;
+  readonly startedAtMs: number;
+  kill: () => void;
+}
+
+/** A thousand tenants' routes at once. */
+const maxQueuedBytes = 64 << 20;
+
+/** Gives it the listening sockets as the descriptors 3 and up, and after them a socket for its channel. */
+export function startEdgeChild({ command: [program, ...args], listenerFds, onLog }: EdgeChildOptions): EdgeChild {
+  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe'] });
+  const stream: unknown = child.stdio[3 + listenerFds.length];
+  // It could not be started at all; `error` says why.
+  const channel = createChannel({ stream: stream instanceof Duplex ? stream : closedStream(), maxQueuedBytes, handlers: { log: onLog } });
+  return { channel, exited: exitOf(child), startedAtMs: performance.now(), kill: () => void child.kill('SIGKILL') };
+}
+
+function exitOf(child: ChildProcess): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  child.once('error', (error) => resolve(error.message));
+  child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal));
+  return promise;
+}
+
+function closedStream(): Duplex {
+  return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }).destroy();
+}

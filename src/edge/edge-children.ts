@@ -1,0 +1,86 @@
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import { type EdgeChild, type EdgeChildOptions, startEdgeChild } from './edge-child.ts';
+import type { FaultLog } from './fault-log.ts';
+import type { RouteMessage } from './route-record.ts';
+
+export interface EdgeChildrenOptions extends EdgeChildOptions {
+  count: number;
+  log: FaultLog;
+  /** What a new edge has to be told first. */
+  replay: () => Iterable<RouteMessage>;
+}
+
+const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 10_000 };
+/** What an edge may take beyond the time it was given, to end or to answer. */
+const answerSlackMs = 1_000;
+
+/**
+ * Keeps so many edges alive.
+ *
+ * Invariants:
+ * - Each place has one edge, or one restart on its way; the first restart is at once.
+ * - A new edge is told everything that the others know before anything new.
+ */
+export class EdgeChildren {
+  private readonly options: EdgeChildrenOptions;
+  private readonly living = new Set<EdgeChild>();
+  private stopping = false;
+
+  constructor(options: EdgeChildrenOptions) {
+    this.options = options;
+    for (let place = 0; place < options.count; place++) this.start(0);
+  }
+
+  tell({ method, params }: RouteMessage): void {
+    for (const { channel } of this.living) channel.notify(method, params);
+  }
+
+  /** True when every edge has no request open at the upstream; one that ended has none. */
+  async drainUpstream(id: string, timeoutMs: number): Promise<boolean> {
+    const drained = await Promise.all([...this.living].map((child) => drainOne(child, id, timeoutMs)));
+    return drained.every(Boolean);
+  }
+
+  async shutdown(timeoutMs: number): Promise<void> {
+    this.stopping = true;
+    await Promise.all([...this.living].map((child) => shutDown(child, timeoutMs)));
+  }
+
+  private start(failures: number): void {
+    const child = startEdgeChild(this.options);
+    this.living.add(child);
+    for (const { method, params } of this.options.replay()) child.channel.notify(method, params);
+    void child.exited.then((reason) => this.replace(child, failures, reason));
+    // Without its channel an edge hears nothing more and ends by itself; this is for one that hangs.
+    void child.channel.closed.then(() => setTimeout(child.kill, answerSlackMs + 10_000).unref());
+  }
+
+  private replace(child: EdgeChild, failures: number, reason: string): void {
+    this.living.delete(child);
+    child.channel.close();
+    if (this.stopping) return;
+    const healthy = performance.now() - child.startedAtMs >= restartPolicy.healthyMs;
+    const before = healthy ? 0 : failures;
+    const delayMs = backoffDelayMs(restartPolicy, before);
+    this.options.log('error', `an edge ended (${reason}), the next is started in ${delayMs} ms`);
+    if (delayMs === 0) this.start(before + 1);
+    else setTimeout(() => this.stopping || this.start(before + 1), delayMs);
+  }
+}
+
+async function drainOne({ channel, exited }: EdgeChild, id: string, timeoutMs: number): Promise<boolean> {
+  const answer = channel.request('drain-upstream', { id, timeoutMs }, timeoutMs + answerSlackMs).then(
+    (result) => (result as { drained: boolean }).drained,
+    // It hung; or it ended, which `exited` tells.
+    () => false,
+  );
+  return Promise.race([answer, exited.then(() => true)]);
+}
+
+async function shutDown({ channel, exited, kill }: EdgeChild, timeoutMs: number): Promise<void> {
+  // Not answering is no reason to wait longer than for one that does.
+  channel.request('shutdown', { timeoutMs }, timeoutMs).catch(() => {});
+  const timer = setTimeout(kill, timeoutMs + answerSlackMs);
+  await exited;
+  clearTimeout(timer);
+}

@@ -1,0 +1,69 @@
+import type { EdgeRequests } from '../protocol/edge.ts';
+import { DaemonLink } from './daemon-link.ts';
+import { EdgeChildren } from './edge-children.ts';
+import type { LogLevel } from './fault-log.ts';
+import { type RouteMessage, routeMethods, RouteRecord } from './route-record.ts';
+
+export interface MasterOptions {
+  controlSocket: string;
+  processes: number;
+  /** Held open, never accepted from: what waits there is there for the next edge. */
+  listenerFds: readonly number[];
+  edgeCommand: readonly [string, ...string[]];
+}
+
+export interface Master {
+  shutdown(timeoutMs: number): Promise<void>;
+  /** The daemon asked it to end, and every edge has. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts the edges and stands between them and the daemon. It outlives the daemon, and the edges never outlive it. */
+export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }: MasterOptions): Master {
+  const record = new RouteRecord();
+  const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
+  const log = (level: LogLevel, message: string): void => {
+    if (!link.notify('log', { level, message })) process.stderr.write(`${level}: ${message}\n`);
+  };
+  const children: EdgeChildren = new EdgeChildren({
+    command: edgeCommand,
+    listenerFds,
+    count: processes,
+    log,
+    replay: () => record.replay(),
+    onLog: (params) => {
+      const { level, message } = params as { level: LogLevel; message: string };
+      log(level, message);
+    },
+  });
+  const pass = (method: RouteMessage['method'], params: unknown): void => {
+    const message = { method, params } as RouteMessage;
+    record.record(message);
+    children.tell(message);
+  };
+  const link: DaemonLink = new DaemonLink({
+    controlSocket,
+    onLost: () => record.abandonSnapshot(),
+    handlers: {
+      ...Object.fromEntries(routeMethods.map((method) => [method, (params: unknown) => pass(method, params)])),
+      'drain-upstream': async (params) => {
+        const { id, timeoutMs } = params as EdgeRequests['drain-upstream']['params'];
+        return { drained: await children.drainUpstream(id, timeoutMs) };
+      },
+      shutdown: async (params) => {
+        await children.shutdown((params as EdgeRequests['shutdown']['params']).timeoutMs);
+        // After the answer, which is written in this turn.
+        setImmediate(settleEnded);
+        return null;
+      },
+    },
+  });
+  return {
+    ended,
+    async shutdown(timeoutMs) {
+      await children.shutdown(timeoutMs);
+      link.close();
+      settleEnded();
+    },
+  };
+}
