@@ -94,8 +94,9 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
 
   async function makePipes(id: WorkerId, uid: number): Promise<{ output: number; report: number }> {
     const [outputPipe, reportPipe] = [paths.outputPipeOf(tenant, id), paths.reportPipeOf(tenant, id)];
-    await runProgram(machine.programs.mkfifo, ['-m', '0640', outputPipe, reportPipe]);
-    for (const pipe of [outputPipe, reportPipe]) setOwner(pipe, { uid, gid: hostUser().gid, mode: 0o640 });
+    await runProgram(machine.programs.mkfifo, ['-m', '0600', outputPipe, reportPipe]);
+    // The app may open them to write (/dev/stdout), but not own them: it could close them to its host, which would stumble.
+    for (const pipe of [outputPipe, reportPipe]) setOwner(pipe, { uid: hostUser().uid, gid: uid, mode: 0o620 });
     // Read-write: then neither side needs the other to be there, and a worker outlives its host without SIGPIPE.
     return { output: openSync(outputPipe, constants.O_RDWR), report: openSync(reportPipe, constants.O_RDWR) };
   }

@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
 import { repositoryPath, startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
+import { until } from '../support/until.ts';
 
 const plans = `plans:
   starter: { memory: 256M, cpu: 1, processes: 128, bodySize: 25M }
@@ -66,7 +68,7 @@ describe('the example tenants', () => {
   });
 
   test('an alias redirects to the same path and query', async () => {
-    const { status, headers } = await ask('www.acme.localhost', '/about?x=1');
+    const { status, headers } = await ask(`www.acme.localhost:${daemon.port}`, '/about?x=1');
     expect([status, headers.location]).toEqual([308, `http://acme.localhost:${daemon.port}/about?x=1`]);
   });
 
@@ -118,28 +120,30 @@ describe('the example tenants', () => {
   });
 });
 
+/** The package that the chat itself uses: unlike Node's own WebSocket it lets a test say which host it means. */
+interface GuestSocket {
+  on(event: 'open' | 'error' | 'message', listener: (data: unknown) => void): void;
+  send(text: string): void;
+  close(): void;
+}
+
 async function enterChat(port: number) {
-  // The name resolves to this machine by its ending (RFC 6761, 6.3).
-  const socket = new WebSocket(`ws://globex.localhost:${port}/chat`);
+  const requireFromChat = createRequire(repositoryPath('tenants.example/globex/apps/chat/chat.js'));
+  const { WebSocket: Guest } = requireFromChat('ws') as { WebSocket: new (url: string, options: object) => GuestSocket };
+  const socket = new Guest(`ws://127.0.0.1:${port}/chat`, { headers: { host: 'globex.localhost' } });
   const messages: { type: string; text?: string }[] = [];
-  let wake = (): void => {};
-  socket.addEventListener('message', ({ data }) => {
-    messages.push(JSON.parse(String(data)) as { type: string; text?: string });
-    wake();
-  });
+  socket.on('message', (data) => messages.push(JSON.parse(String(data)) as { type: string; text?: string }));
   await new Promise((resolve, reject) => {
-    socket.addEventListener('open', resolve);
-    socket.addEventListener('error', () => reject(new Error('no WebSocket')));
+    socket.on('open', resolve);
+    socket.on('error', reject);
   });
+  const find = (text: string) => messages.find((message) => message.text === text);
   return {
     send: (text: string) => socket.send(text),
     close: () => socket.close(),
     async heard(text: string) {
-      for (;;) {
-        const found = messages.find((message) => message.text === text);
-        if (found) return found;
-        await new Promise<void>((resolve) => (wake = resolve));
-      }
+      await until(() => find(text) !== undefined, `"${text}" is heard`);
+      return find(text);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
 import { startSteadyLoad } from '../support/steady-load.ts';
@@ -82,6 +82,7 @@ describe('supervision', () => {
   test('a killed edge is back within the same listening socket', async () => {
     const [edge] = (await daemon.status()).edge.processes;
     process.kill(edge?.pid ?? 0, 'SIGKILL');
+    await until(() => !existsSync(`/proc/${edge?.pid}`), 'it is gone');
     expect((await ask()).text).toBe('hello');
     await until(async () => (await daemon.status()).edge.processes.some(({ pid }) => pid !== edge?.pid), 'another edge');
   });

@@ -98,11 +98,11 @@ describe('an app that lies to its tenant host', () => {
   });
 
   test('takes its pipes away from nobody but itself', async () => {
-    await ask(daemon, 'alpha/site', 'changePipes');
+    const refused = { closeOutput: 'EPERM', closeReports: 'EPERM', giveAway: 'EPERM', write: 'ok' };
+    expect(await ask(daemon, 'alpha/site', 'changePipes')).toEqual(refused);
     await ask(daemon, 'alpha/site', 'exit', { input: 3 });
     await until(async () => (await pidOf(daemon, 'alpha/site')) !== workers[0], 'the app runs again');
     await daemon.untilApps(apps);
-    await ask(daemon, 'alpha/site', 'changePipes');
     const killed = (await daemon.tenant('alpha')).hostPid;
     process.kill(killed, 'SIGKILL');
     await until(async () => ![0, killed].includes((await daemon.tenant('alpha')).hostPid), 'a new tenant host runs');

@@ -7,6 +7,7 @@ export interface ClientRequest {
   method?: string;
   headers?: Record<string, string>;
   body?: string | Buffer;
+  /** Default: a connection of its own. */
   agent?: http.Agent;
 }
 
@@ -23,7 +24,7 @@ export function request(
   { host, path = '/', method = 'GET', headers = {}, body, agent }: ClientRequest,
 ): Promise<ClientResponse> {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path, method, headers: { host, ...headers }, ...(agent && { agent }) };
+    const options = { host: '127.0.0.1', port, path, method, headers: { host, ...headers }, agent: agent ?? false };
     const sent = http.request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
