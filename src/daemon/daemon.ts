@@ -67,6 +67,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     layers: layerProblems(missingLayers, config.isolation.without),
     withNetwork: !missingLayers.some(({ layer }) => layer === 'network'),
     urlOf: createUrlOf(config),
+    onGone: (name) => tenants.delete(name),
     requestReconcile: (name) => reconciler.request(name),
   };
   const state: DaemonState = { config, configProblems: loaded.problems, startedAt: new Date(), hasScanned: false };
@@ -155,7 +156,6 @@ function createCore(parts: CoreParts) {
       tenant.picture.setDesired(fleet.desired(name));
       reconciler.request(name);
     }
-    for (const [name, tenant] of tenants) if (tenant.isGone() && !fleet.desired(name)) tenants.delete(name);
   }
 
   async function takeUp(sandboxes: readonly Sandbox[]): Promise<void> {
@@ -184,23 +184,30 @@ function createCore(parts: CoreParts) {
   }
 
   function rescan(): Promise<TenantName[]> {
-    return inTurn(async () => {
-      const scan = await scanTenants(tenantsDir);
-      const changed = fleet.applyScan(scan);
-      carryOut(changed);
-      if (scan.ok && !state.hasScanned) {
-        state.hasScanned = true;
-        for (const tenant of tenants.values()) tenant.publishAdopted();
-        edge.release();
-        // Also those that were taken up and are wanted no more.
-        for (const name of tenants.keys()) reconciler.request(name);
-      }
-      return changed;
-    });
+    return inTurn(lookAtAll);
+  }
+
+  async function lookAtAll(): Promise<TenantName[]> {
+    const scan = await scanTenants(tenantsDir);
+    const changed = fleet.applyScan(scan);
+    carryOut(changed);
+    if (scan.ok && !state.hasScanned) {
+      state.hasScanned = true;
+      for (const tenant of tenants.values()) tenant.publishAdopted();
+      edge.release();
+      // Also those that were taken up and are wanted no more.
+      for (const name of tenants.keys()) reconciler.request(name);
+    }
+    return changed;
   }
 
   function refresh(name: TenantName): Promise<void> {
-    return inTurn(async () => carryOut(fleet.applyTenant(name, await scanTenant(tenantsDir, name))));
+    return inTurn(async () => {
+      const scan = await scanTenant(tenantsDir, name);
+      if (scan) carryOut(fleet.applyTenant(scan));
+      // One that is not there is gone only if the folder of all of them is (Invariant 7).
+      else await lookAtAll();
+    });
   }
 
   async function reloadConfig(): Promise<void> {

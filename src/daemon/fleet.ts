@@ -20,8 +20,8 @@ import type { Store } from './store.ts';
 export interface Fleet {
   /** What a scan of everything found; answers with the tenants that are now wanted differently. */
   applyScan(scan: ScanResult): TenantName[];
-  /** One tenant anew; undefined: its folder is gone. */
-  applyTenant(name: TenantName, scan: TenantScan | undefined): TenantName[];
+  /** One tenant anew. */
+  applyTenant(scan: TenantScan): TenantName[];
   /** Other plans: every tenant's limits are worked out again. */
   setPlans(config: Pick<DaemonConfig, 'plans' | 'defaultPlan'>): TenantName[];
   desired(name: TenantName): DesiredTenant | undefined;
@@ -102,9 +102,8 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
       for (const scan of tenants) known.set(scan.name, read(scan, before.get(scan.name)));
       return settle();
     },
-    applyTenant(name, scan) {
-      if (scan) known.set(name, read(scan, known.get(name)));
-      else known.delete(name);
+    applyTenant(scan) {
+      known.set(scan.name, read(scan, known.get(scan.name)));
       return settle();
     },
     setPlans(next) {

@@ -45,6 +45,8 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   let desired: DesiredTenant | undefined;
   let kept: ReturnType<typeof describe> | undefined;
   const stale = new Set<AppName>();
+  /** Their stored manifest is of another folder: not to be used before it was read again. */
+  const outdated = new Set<AppName>();
   const stateProblems = new Map<AppName, Problem>();
   const manifestProblems = new Map<AppName, Problem[]>();
 
@@ -122,11 +124,14 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     tenant,
     desired: () => desired,
     setDesired(next) {
-      // A directory that was put in another's place may hold another manifest.
       const before = new Map(desired?.apps.map(({ app, folderId }) => [app, folderId]));
       desired = next;
       kept = undefined;
-      markStale((next?.apps ?? []).filter(({ app, folderId }) => before.get(app) !== folderId).map(({ app }) => app));
+      for (const { app, folderId } of next?.apps ?? []) {
+        const known = before.get(app);
+        if (known !== folderId) stale.add(app);
+        if (known !== undefined && known !== folderId) outdated.add(app);
+      }
     },
     apps: () => described().apps,
     specs,
@@ -136,7 +141,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     wanted() {
       if (!desired) return undefined;
       const { apps } = described();
-      const unread = (app: AppName): boolean => !apps.has(app) && (stale.has(app) || !manifestProblems.has(app));
+      const unread = (app: AppName): boolean => outdated.has(app) || (!apps.has(app) && (stale.has(app) || !manifestProblems.has(app)));
       return {
         limitsKey: JSON.stringify(limits()),
         routesKey: JSON.stringify([routes(), [...apps.keys()]]),
@@ -158,6 +163,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     },
     setManifests(results) {
       for (const [app, { manifest, problems }] of results) {
+        outdated.delete(app);
         manifestProblems.delete(app);
         if (problems.length > 0 || !manifest) manifestProblems.set(app, problems);
         const stored = store.appOf(tenant, app);

@@ -17,8 +17,10 @@ export interface TenantResources {
   uid(): number;
   /** For launches: the tenant's own, or the machine's where that layer was waived. */
   network(): LaunchOptions['network'];
+  /** Also takes, as far as it can be had, the plan's share of the machine. */
   prepare(plan: Plan): Promise<void>;
-  setLimits(plan: Plan): void;
+  /** False while the tenant holds more memory than that. */
+  setLimits(plan: Plan): boolean;
   /** The network of a living process, from before the daemon's restart. */
   takeNetworkOf(sandbox: Sandbox): void;
   ensureApp(app: AppName): { uid: number };
@@ -73,7 +75,7 @@ export function createTenantResources(options: {
       groups?.setTenant(tenantGroup(tenant), plan);
       if (options.withNetwork) network ??= await createNetwork(machine.programs);
     },
-    setLimits: (plan) => groups?.setTenant(tenantGroup(tenant), plan),
+    setLimits: (plan) => groups?.setTenant(tenantGroup(tenant), plan) ?? true,
     takeNetworkOf(sandbox) {
       if (options.withNetwork) network ??= openNetworkOf(sandbox.reaperPid);
     },

@@ -29,6 +29,8 @@ export interface StepParts {
   logs: LogReader;
   owner: () => JobOwner;
   appStates: Map<AppName, HostedAppState>;
+  /** Whether the limits are in force; if not, they are set again soon. */
+  noteLimits: (inForce: boolean) => void;
 }
 
 export async function executeStep(steps: Steps, step: Step): Promise<void> {
@@ -44,14 +46,14 @@ export function createSteps(parts: StepParts): Steps {
     async prepare() {
       actual.leftovers = true;
       await resources.prepare(picture.limits());
-      actual.limitsKey = JSON.stringify(picture.limits());
       await host.open();
       actual.prepared = true;
     },
 
     'set-limits'() {
-      resources.setLimits(picture.limits());
+      // Where there is no room yet, the steps after this one make some: they replace the workers by smaller ones.
       actual.limitsKey = JSON.stringify(picture.limits());
+      parts.noteLimits(resources.setLimits(picture.limits()));
     },
 
     async 'read-manifests'({ apps }) {

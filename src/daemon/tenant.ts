@@ -32,6 +32,8 @@ export interface TenantContext {
   withNetwork: boolean;
   /** An app's URL, with the port where it needs one. */
   urlOf: (at: { host: string; path: string }) => string;
+  /** Nothing is wanted of it and nothing is there any more. */
+  onGone: (tenant: TenantName) => void;
   /** Takes the tenant's steps soon. */
   requestReconcile: (tenant: TenantName) => void;
 }
@@ -95,7 +97,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   const host: TenantHost = createTenantHost({ machine, tenant: name, user, handlers: handlersForHost(), onChange: hostChanged });
   const owner = (): JobOwner => jobOwnerOf(machine, resources, picture);
   const logs: LogReader = createLogReader({ machine, host, owner });
-  const steps = createSteps({ context, name, actual, picture, resources, host, service, logs, owner, appStates });
+  const steps = createSteps({ context, name, actual, picture, resources, host, service, logs, owner, appStates, noteLimits });
   const { workers } = service;
 
   function handlersForHost() {
@@ -143,6 +145,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
 
   async function advance(): Promise<boolean> {
     const step = nextStep(context.layers.blocking ? undefined : picture.wanted(), observe());
+    if (!step && !picture.desired()) context.onGone(name);
     if (!step) return false;
     try {
       await executeStep(steps, step);
@@ -158,6 +161,17 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     } finally {
       waiters.notify();
     }
+  }
+
+  function noteLimits(inForce: boolean): void {
+    stepProblems.delete('limits');
+    if (inForce) return;
+    const message = 'holds more memory than its plan has now: the limit before stays until it fits';
+    stepProblems.set('limits', { code: 'TENANTD_E_LAYER_MISSING', message, fix: 'wait for its apps to shrink, or restart them' });
+    setTimeout(() => {
+      actual.limitsKey = '';
+      context.requestReconcile(name);
+    }, retryPolicy.firstMs).unref();
   }
 
   function tryAgainLater(): void {

@@ -20,8 +20,11 @@ export interface ResourceUse {
  */
 export interface ControlGroups {
   version: 1 | 2;
-  /** Makes the group, or sets the limits of the one there. */
-  setTenant(tenant: string, limits: ResourceLimits): void;
+  /**
+   * Makes the group, or sets the limits of the one there. False when its processes hold more memory than the new limit:
+   * version 1 then keeps the old one, and it has to be set again when they hold less (version 2 makes them hold less).
+   */
+  setTenant(tenant: string, limits: ResourceLimits): boolean;
   /** Makes the group of one sandbox; answers with the files a process writes its pid to in order to join. */
   makeMember(tenant: string, member: string): string[];
   useOf(tenant: string, member?: string): ResourceUse | undefined;
@@ -73,6 +76,7 @@ function openV2(parent: string, baseName: string): ControlGroups {
         writeFileSync(`${dir}/pids.max`, String(processes));
         writeFileSync(`${dir}/cpu.max`, `${Math.round(cpu * cpuPeriodUs)} ${cpuPeriodUs}`);
       }
+      return true;
     },
     // All of a sandbox ends together: a half-killed app is worse than a dead one.
     prepareMember: (dirs) => dirs.forEach((dir) => writeFileSync(`${dir}/memory.oom.group`, '1')),
@@ -89,15 +93,10 @@ function openV1(root: string, baseName: string): ControlGroups {
   for (const base of bases) makeGroup(base);
   return createGroups(1, bases, {
     limit([memory, pids, cpu], limits) {
-      // Memory alone first: memory+swap may never be the smaller of the two (cgroup-v1/memory).
-      const bytes = String(limits.memoryBytes);
-      const files = [`${memory}/memory.limit_in_bytes`, `${memory}/memory.memsw.limit_in_bytes`];
-      if (readNumber(`${memory}/memory.limit_in_bytes`) < limits.memoryBytes) files.reverse();
-      for (const file of files) writeOptional(file, bytes);
-      writeFileSync(`${memory}/memory.limit_in_bytes`, bytes);
       writeFileSync(`${pids}/pids.max`, String(limits.processes));
       writeFileSync(`${cpu}/cpu.cfs_period_us`, String(cpuPeriodUs));
       writeFileSync(`${cpu}/cpu.cfs_quota_us`, String(Math.round(limits.cpu * cpuPeriodUs)));
+      return limitMemory(memory ?? '', limits.memoryBytes);
     },
     prepareMember: () => {},
     memoryBytes: ([memory]) => readNumber(`${memory}/memory.usage_in_bytes`),
@@ -106,9 +105,24 @@ function openV1(root: string, baseName: string): ControlGroups {
   });
 }
 
+/** Memory alone first: memory+swap may never be the smaller of the two (cgroup-v1/memory). */
+function limitMemory(dir: string, limitBytes: number): boolean {
+  const bytes = String(limitBytes);
+  const files = [`${dir}/memory.limit_in_bytes`, `${dir}/memory.memsw.limit_in_bytes`];
+  if (readNumber(`${dir}/memory.limit_in_bytes`) < limitBytes) files.reverse();
+  for (const file of files) writeOptional(file, bytes);
+  try {
+    writeFileSync(`${dir}/memory.limit_in_bytes`, bytes);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'EBUSY') throw error;
+    return false;
+  }
+}
+
 interface Hierarchy {
   /** All take one directory a hierarchy, in the order of the bases. */
-  limit(tenantDirs: string[], limits: ResourceLimits): void;
+  limit(tenantDirs: string[], limits: ResourceLimits): boolean;
   prepareMember(dirs: string[]): void;
   memoryBytes(dirs: string[]): number;
   cpuSeconds(dirs: string[]): number;
@@ -129,7 +143,7 @@ function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): Co
     setTenant(tenant, limits) {
       const dirs = dirsOf(tenant);
       dirs.forEach(makeGroup);
-      hierarchy.limit(dirs, limits);
+      return hierarchy.limit(dirs, limits);
     },
     makeMember(tenant, member) {
       const dirs = dirsOf(tenant, member);

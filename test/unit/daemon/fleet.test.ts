@@ -49,7 +49,10 @@ function write(tenant: string, text: string, ...apps: string[]): void {
 }
 
 const rescan = async (): Promise<TenantName[]> => fleet.applyScan(await scanTenants(tenantsDir));
-const refresh = async (tenant: TenantName): Promise<TenantName[]> => fleet.applyTenant(tenant, await scanTenant(tenantsDir, tenant));
+const refresh = async (tenant: TenantName): Promise<TenantName[]> => {
+  const scan = await scanTenant(tenantsDir, tenant);
+  return scan ? fleet.applyTenant(scan) : rescan();
+};
 const domainsOf = (tenant: TenantName): string[] | undefined => fleet.desired(tenant)?.domains.map(({ name }) => name);
 const problemsOf = (tenant: TenantName): string[] | undefined => fleet.desired(tenant)?.problems.map(({ code }) => code);
 const memoryOf = (tenant: TenantName): number | undefined => fleet.desired(tenant)?.config.limits.memoryBytes;

@@ -349,7 +349,7 @@ describe('a manifest is to be read', () => {
     expect(toRead()).toEqual([[shop], [shop]]);
     picture.takeStale([shop]);
     want({ folders: { site: '1:3', shop: '1:2' } });
-    expect(toRead()).toEqual([[], [site]]);
+    expect(toRead()).toEqual([[site], [site]]);
   });
 
   test('again when it changed while it was read', () => {

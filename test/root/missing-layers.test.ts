@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { prepareTestDaemon, startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
+import { until } from '../support/until.ts';
+import { ask, pidOf, probeTenant, processFacts } from './probe.ts';
+
+/**
+ * A machine that lacks something, made of this one: the daemon runs in a mount namespace of its own, in which a file or a
+ * folder is covered. Nobody else sees that.
+ */
+function withMounts(script: string): { wrapper: string[] } {
+  return { wrapper: ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', `${script}; exec "$@"`, 'sh'] };
+}
+
+const withoutControlGroups = withMounts('mount -t tmpfs none /sys/fs/cgroup');
+/** A program that fails, in the place of one that is needed. */
+const withBroken = (program: string, complaint: string): { wrapper: string[] } =>
+  withMounts(
+    `mkdir -p /run/tenantd-test; mount -t tmpfs none /run/tenantd-test; printf '#!/bin/sh\\necho ${complaint} >&2\\nexit 1\\n' > /run/tenantd-test/broken; ` +
+      `chmod 755 /run/tenantd-test/broken; mount --bind /run/tenantd-test/broken ${program}`,
+  );
+
+async function expectClosed(daemon: TestDaemon, layer: string): Promise<void> {
+  await until(async () => (await daemon.tenant('alpha')).state === 'failed', 'the tenant is said to have failed');
+  const alpha = await daemon.tenant('alpha');
+  expect(alpha.problems).toContainEqual(
+    expect.objectContaining({ code: 'TENANTD_E_LAYER_MISSING', message: expect.stringContaining(`"${layer}" can not be had`) }),
+  );
+  expect(alpha.problems[0]?.message).toMatch(/: \S+/);
+  expect([alpha.hostPid, ...alpha.apps.flatMap(({ workers }) => workers)]).toEqual([0]);
+  // Also when it is asked for.
+  await daemon.ctl('reload');
+  expect((await daemon.tenant('alpha')).hostPid).toBe(0);
+  expect((await daemon.ctl('status')).stdout).toContain('TENANTD_E_LAYER_MISSING');
+}
+
+describe('on a machine that lacks an isolation layer', () => {
+  test('no tenant starts without control groups, and status says why', async () => {
+    await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, ...withoutControlGroups });
+    await expectClosed(daemon, 'resources');
+  });
+
+  test('tenants start without control groups where the operator says so, and status goes on saying it', async () => {
+    const config = 'isolation: { without: [resources] }';
+    await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, config, ...withoutControlGroups });
+    await daemon.untilApps(['alpha/site']);
+    const { problems } = await daemon.tenant('alpha');
+    expect(problems).toEqual([
+      expect.objectContaining({ code: 'TENANTD_E_LAYER_WAIVED', message: expect.stringContaining('runs without the layer "resources"') }),
+    ]);
+    expect((await daemon.ctl('status')).stdout).toContain('TENANTD_E_LAYER_WAIVED');
+    // All other layers are there.
+    expect(processFacts(await pidOf(daemon, 'alpha/site'))).toMatchObject({ capabilities: ['0', '0', '0', '0', '0'], noNewPrivileges: '1' });
+    expect(await ask(daemon, 'alpha/site', 'network')).toMatchObject({ interfaces: ['lo'] });
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  test('no tenant starts without a root of its own, whatever the operator allows', async () => {
+    const broken = withBroken('/usr/bin/bwrap', 'no namespaces here');
+    const config = 'isolation: { without: [root, resources, network] }';
+    await using daemon = await prepareTestDaemon({ tenants: { alpha: probeTenant('alpha') }, config, ...broken });
+    const refusal = await daemon.start().then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
+    if (refusal === undefined) await expectClosed(daemon, 'root');
+    else expect(refusal).toMatch(/no namespaces here/);
+  });
+
+  test('no tenant starts without a network of its own', async () => {
+    const broken = withBroken('/usr/bin/unshare', 'no networks here');
+    await using daemon = await prepareTestDaemon({ tenants: { alpha: probeTenant('alpha') }, ...broken });
+    const refusal = await daemon.start().then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
+    if (refusal === undefined) await expectClosed(daemon, 'network');
+    else expect(refusal).toMatch(/no networks here/);
+  });
+
+  test('nothing starts when a program is missing, and the daemon names the package', async () => {
+    const wrapper = withMounts('mount --bind /dev/null /usr/bin/nsenter').wrapper;
+    await using daemon = await prepareTestDaemon({ tenants: { alpha: probeTenant('alpha') }, wrapper });
+    await expect(daemon.start()).rejects.toThrow(/TENANTD_E_PROGRAM_MISSING: not installed: nsenter\n {2}fix: apt-get install util-linux/);
+  });
+});
