@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { repositoryPath } from '../support/test-daemon.ts';
+
+/** What a process must not load at all, or not at its start: it is paid by every tenant, every worker or every request. */
+const bundles = {
+  edge: { main: ['base', 'edge', 'http1', 'logs', 'protocol'], parts: [] },
+  host: { main: ['base', 'http1', 'logs', 'protocol', 'tenant'], parts: ['tenant', 'send'] },
+  worker: { main: ['base', 'http1', 'protocol', 'worker'], parts: ['worker'] },
+} as const;
+
+test.each(Object.entries(bundles))('the bundle of %s holds only what it may load, and no package at its start', (name, { main, parts }) => {
+  const files = readdirSync(repositoryPath('dist')).filter((file) => file.endsWith('.js.map') && file.split(/[.-]/)[0] === name);
+  expect(files).toContain(`${name}.js.map`);
+  const atStart = originsOf(`${name}.js.map`);
+  expect(atStart.length).toBeGreaterThan(0);
+  expect(atStart.filter((origin) => !(main as readonly string[]).includes(origin))).toEqual([]);
+  const later = files.filter((file) => file !== `${name}.js.map`).flatMap(originsOf);
+  for (const part of parts) expect(later).toContain(part);
+  expect([...atStart, ...later]).not.toContain('zod');
+});
+
+/** The folders of src/, and the packages, whose code is in a bundle. */
+function originsOf(map: string): string[] {
+  const { sources } = JSON.parse(readFileSync(repositoryPath(`dist/${map}`), 'utf8')) as { sources: string[] };
+  return [...new Set(sources.map((source) => /(?:node_modules|src)\/([^/]+)/.exec(source)?.[1] ?? source))];
+}
