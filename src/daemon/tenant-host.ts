@@ -213,11 +213,15 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       clearTimeout(retryTimer);
       retryTimer = undefined;
       failures = 0;
-      if (!sandbox) return;
-      await channel
-        ?.request('shutdown', {}, 3_000)
-        .catch((error: unknown) => log.warn({ tenant, error: messageOf(error) }, 'the tenant host did not shut down'));
-      await sandbox?.stop(2_000);
+      if (sandbox) {
+        await channel
+          ?.request('shutdown', {}, 3_000)
+          .catch((error: unknown) => log.warn({ tenant, error: messageOf(error) }, 'the tenant host did not shut down'));
+        await sandbox?.stop(2_000);
+      }
+      // Its end may not have been heard on the connection yet.
+      channel?.close();
+      channel = undefined;
     },
 
     async close() {

@@ -62,8 +62,11 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
     ended,
     async shutdown(timeoutMs) {
       await children.shutdown(timeoutMs);
-      link.close();
-      settleEnded();
+      // After the answer to whoever asked for it went out.
+      setImmediate(() => {
+        link.close();
+        settleEnded();
+      });
     },
   };
 }

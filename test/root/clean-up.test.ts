@@ -30,14 +30,20 @@ function groupsOf(pids: number[]): string[] {
 }
 
 function livingPids(): number[] {
-  return readdirSync('/proc').map(Number).filter((pid) => pid > 0 && pid !== process.pid);
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid);
 }
 
 /** Processes that run a program of the daemon's folder, or hold a network, mount or folder of its. */
 function processesOf(daemon: TestDaemon, networks: ReadonlySet<string>): number[] {
   return livingPids().filter((pid) => {
     const facts = [read(`/proc/${pid}/cmdline`), link(`/proc/${pid}/exe`), link(`/proc/${pid}/cwd`)].join(' ');
-    return facts.includes(daemon.directory) || networks.has(link(`/proc/${pid}/ns/net`)) || read(`/proc/${pid}/mountinfo`).includes(daemon.directory);
+    return (
+      facts.includes(daemon.directory) ||
+      networks.has(link(`/proc/${pid}/ns/net`)) ||
+      read(`/proc/${pid}/mountinfo`).includes(daemon.directory)
+    );
   });
 }
 
@@ -68,7 +74,9 @@ function socketsAndPipes(daemon: TestDaemon): string[] {
 }
 
 function usersOf(daemon: TestDaemon): string[] {
-  return readFileSync('/etc/passwd', 'utf8').split('\n').filter((line) => line.startsWith(daemon.userPrefix));
+  return readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith(daemon.userPrefix));
 }
 
 describe('what is left on the machine', () => {

@@ -64,7 +64,16 @@ describe('an app that lies to its tenant host', () => {
   });
 
   test('confuses nobody with garbage, endless lines and fields of the wrong kind in its reports', async () => {
-    const garbage = ['\n\n\n', '{', 'null\n', '[]\n', '"x"\n', '{"event":{}}\n', '{"event":"note","message":{"a":1}}\n', '\u0000\u0001\u00ff\n'];
+    const garbage = [
+      '\n\n\n',
+      '{',
+      'null\n',
+      '[]\n',
+      '"x"\n',
+      '{"event":{}}\n',
+      '{"event":"note","message":{"a":1}}\n',
+      '\u0000\u0001\u00ff\n',
+    ];
     const nested = `${'['.repeat(1_900)}${']'.repeat(1_900)}\n`;
     await say({ reports: [...garbage, nested, '{"__proto__":{"event":"listening"}}\n', 'x'.repeat(60_000)] });
     await say({ reports: ['y'.repeat(60_000), '\n{"event":"note","message":"after the flood"}\n'], printed: ['still printing\n'] });
@@ -74,7 +83,15 @@ describe('an app that lies to its tenant host', () => {
 
   test('prints as nobody else: its lines carry its own name, whatever is in them', async () => {
     const forged = JSON.stringify({ time: '2020-01-01T00:00:00.000Z', app: 'shop', worker: 'shop.aaaaaa', line: 'forged' });
-    await say({ printed: [`${forged}\n`, '\u001b[2J\u001b]0;title\u0007\u009b31m red\r over\n', `${'z'.repeat(200_000)}\n`, 'no end of line', '\nthe end\n'] });
+    await say({
+      printed: [
+        `${forged}\n`,
+        '\u001b[2J\u001b]0;title\u0007\u009b31m red\r over\n',
+        `${'z'.repeat(200_000)}\n`,
+        'no end of line',
+        '\nthe end\n',
+      ],
+    });
     const lines = await untilPrinted('the end');
     expect(new Set(lines.map(({ app }) => app))).toEqual(new Set(['site']));
     expect(lines.every(({ worker }) => worker.startsWith('site.'))).toBe(true);

@@ -47,7 +47,11 @@ describe('a tenant that takes all it can get', () => {
   });
 
   test('is ended at its memory, and the log says so; its host and its other apps go on', async () => {
-    const [pid, host, shop] = [await pidOf(daemon, 'alpha/site'), (await daemon.tenant('alpha')).hostPid, await pidOf(daemon, 'alpha/shop')];
+    const [pid, host, shop] = [
+      await pidOf(daemon, 'alpha/site'),
+      (await daemon.tenant('alpha')).hostPid,
+      await pidOf(daemon, 'alpha/shop'),
+    ];
     await withoutHarmToBeta(async () => {
       await ask(daemon, 'alpha/site', 'hogMemory');
       await untilRestarted(pid);
@@ -149,7 +153,11 @@ function limitsOf(pid: number) {
   const read = (path: string): string => readFileSync(path, 'utf8').trim();
   if (version === 2) {
     const [quota = '', period = ''] = read(`${cpu}/cpu.max`).split(' ');
-    return { memoryBytes: Number(read(`${memory}/memory.max`)), processes: Number(read(`${pids}/pids.max`)), cores: Number(quota) / Number(period) };
+    return {
+      memoryBytes: Number(read(`${memory}/memory.max`)),
+      processes: Number(read(`${pids}/pids.max`)),
+      cores: Number(quota) / Number(period),
+    };
   }
   const cores = Number(read(`${cpu}/cpu.cfs_quota_us`)) / Number(read(`${cpu}/cpu.cfs_period_us`));
   return { memoryBytes: Number(read(`${memory}/memory.limit_in_bytes`)), processes: Number(read(`${pids}/pids.max`)), cores };
@@ -161,12 +169,21 @@ function throttledOf(pid: number): number {
 
 /** The tenant's group is the one above the sandbox' own. */
 function tenantGroupsOf(pid: number): { version: 1 | 2; memory: string; pids: string; cpu: string } {
-  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n').map((line) => line.split(':'));
-  const pathOf = (controller: string): string | undefined => lines.find(([, controllers]) => controllers?.split(',').includes(controller))?.[2];
+  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(':'));
+  const pathOf = (controller: string): string | undefined =>
+    lines.find(([, controllers]) => controllers?.split(',').includes(controller))?.[2];
   const above = (path: string): string => path.slice(0, path.lastIndexOf('/'));
   const [memory, pids, cpu] = ['memory', 'pids', 'cpu'].map(pathOf);
   if (memory?.includes('/tenantd-') && pids && cpu) {
-    return { version: 1, memory: `/sys/fs/cgroup/memory${above(memory)}`, pids: `/sys/fs/cgroup/pids${above(pids)}`, cpu: `/sys/fs/cgroup/cpu${above(cpu)}` };
+    return {
+      version: 1,
+      memory: `/sys/fs/cgroup/memory${above(memory)}`,
+      pids: `/sys/fs/cgroup/pids${above(pids)}`,
+      cpu: `/sys/fs/cgroup/cpu${above(cpu)}`,
+    };
   }
   const unified = `/sys/fs/cgroup${above(pathOf('') ?? '')}`;
   return { version: 2, memory: unified, pids: unified, cpu: unified };

@@ -48,7 +48,10 @@ describe('on a machine that lacks an isolation layer', () => {
     ]);
     expect((await daemon.ctl('status')).stdout).toContain('TENANTD_E_LAYER_WAIVED');
     // All other layers are there.
-    expect(processFacts(await pidOf(daemon, 'alpha/site'))).toMatchObject({ capabilities: ['0', '0', '0', '0', '0'], noNewPrivileges: '1' });
+    expect(processFacts(await pidOf(daemon, 'alpha/site'))).toMatchObject({
+      capabilities: ['0', '0', '0', '0', '0'],
+      noNewPrivileges: '1',
+    });
     expect(await ask(daemon, 'alpha/site', 'network')).toMatchObject({ interfaces: ['lo'] });
     expect(await daemon.stop()).toBe(0);
   });

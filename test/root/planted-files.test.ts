@@ -26,7 +26,15 @@ describe('what an app leaves behind where root works', () => {
     chmodSync(`${folder}/directory/inner`, 0o604);
     await ask(daemon, 'beta/site', 'write', { input: { '/data/kept.txt': 'of beta' } });
     const ofBeta = `${daemon.directory}/state/tenants/beta`;
-    victims = [`${folder}/directory`, `${folder}/file`, `${folder}/new`, '/etc/shadow', '/etc', `${ofBeta}/data/apps/site`, `${ofBeta}/data/apps/site/kept.txt`];
+    victims = [
+      `${folder}/directory`,
+      `${folder}/file`,
+      `${folder}/new`,
+      '/etc/shadow',
+      '/etc',
+      `${ofBeta}/data/apps/site`,
+      `${ofBeta}/data/apps/site/kept.txt`,
+    ];
     before = picture();
   });
   afterAll(async () => {
@@ -36,7 +44,12 @@ describe('what an app leaves behind where root works', () => {
 
   /** Owner, mode, time of change and content of every victim. */
   function picture(): string[] {
-    const paths = [...victims, ...victims.slice(0, 1).map((path) => `${path}/inner`), `${daemon.directory}/state/tenants/beta/data`, folder];
+    const paths = [
+      ...victims,
+      ...victims.slice(0, 1).map((path) => `${path}/inner`),
+      `${daemon.directory}/state/tenants/beta/data`,
+      folder,
+    ];
     return paths.map((path) => {
       const stat = statSync(path, { throwIfNoEntry: false });
       if (!stat) return `${path} is not there`;
@@ -89,7 +102,9 @@ describe('what an app leaves behind where root works', () => {
 
   test('they belong to the app alone: nothing that it made is owned by root or has rights of another', () => {
     const data = `${daemon.directory}/state/tenants/alpha/data/apps/site`;
-    const { status, stdout } = spawnSync('find', [data, '-mindepth', '1', '-not', '-path', `${data}/shared`, '-uid', '0'], { encoding: 'utf8' });
+    const { status, stdout } = spawnSync('find', [data, '-mindepth', '1', '-not', '-path', `${data}/shared`, '-uid', '0'], {
+      encoding: 'utf8',
+    });
     expect(status).toBe(0);
     expect(stdout).toBe('');
   });

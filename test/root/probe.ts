@@ -12,7 +12,10 @@ export function probeApp(app: string, more: { env?: Record<string, string>; line
 /** A tenant with one probe for each name, each under a path of its own. */
 export function probeTenant(tenant: string, apps: readonly string[] = ['site'], yaml = ''): TenantFiles {
   const routes = (app: string): string => `routes: ["${tenant}.test/${app}"]\n`;
-  return Object.assign({ 'tenant.yaml': `domains: [${tenant}.test]\n${yaml}` }, ...apps.map((app) => probeApp(app, { lines: routes(app) })));
+  return Object.assign(
+    { 'tenant.yaml': `domains: [${tenant}.test]\n${yaml}` },
+    ...apps.map((app) => probeApp(app, { lines: routes(app) })),
+  );
 }
 
 export interface AskOptions {
@@ -43,13 +46,16 @@ export function socketOf(daemon: TestDaemon, tenant: string, app: string): strin
 
 function send(socketPath: string, body: string, timeoutMs: number): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const request = http.request({ socketPath, method: 'POST', path: '/', agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
-    let text = '';
-    response.setEncoding('utf8');
-    response.on('data', (chunk: string) => (text += chunk));
-    response.on('end', () => resolve(text));
-    response.on('error', reject);
-  });
+  const request = http.request(
+    { socketPath, method: 'POST', path: '/', agent: false, signal: AbortSignal.timeout(timeoutMs) },
+    (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve(text));
+      response.on('error', reject);
+    },
+  );
   request.on('error', reject);
   request.end(body);
   return promise;

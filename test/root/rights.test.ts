@@ -83,17 +83,26 @@ describe('an app that asks the kernel for more than it may', () => {
       ['mounts', 'unshare', CLONE_NEWNS],
       ['network', 'unshare', CLONE_NEWNET],
     ]);
-    expect(await ask(daemon, 'alpha/site', 'enterOwnNamespaces')).toEqual({ mnt: 'EPERM', net: 'EPERM', pid: 'EPERM', uts: 'EPERM', ipc: 'EPERM' });
+    expect(await ask(daemon, 'alpha/site', 'enterOwnNamespaces')).toEqual({
+      mnt: 'EPERM',
+      net: 'EPERM',
+      pid: 'EPERM',
+      uts: 'EPERM',
+      ipc: 'EPERM',
+    });
   });
 
   test('traces and reads neither pid 1 nor a process of another tenant', async () => {
     const other = await pidOf(daemon, 'beta/site');
     const attach = 16;
-    await expectRefused([
-      ['ptrace pid 1', 'ptrace', attach, 1, 0, 0],
-      ['kill pid 1', 'kill', 1, 9],
-      ['a descriptor of pid 1', 'pidfd_getfd', 3, 0, 0],
-    ], ['EPERM', 'EBADF']);
+    await expectRefused(
+      [
+        ['ptrace pid 1', 'ptrace', attach, 1, 0, 0],
+        ['kill pid 1', 'kill', 1, 9],
+        ['a descriptor of pid 1', 'pidfd_getfd', 3, 0, 0],
+      ],
+      ['EPERM', 'EBADF'],
+    );
     await expectRefused(
       [
         ['ptrace a pid of the machine', 'ptrace', attach, other, 0, 0],

@@ -52,7 +52,11 @@ describe('an app that looks for what belongs to others', () => {
     writeFileSync(files[0] ?? '', secrets.root);
     writeFileSync(files[1] ?? '', secrets.state);
     writeFileSync(files[2] ?? '', secrets.tmp);
-    const ofBeta = ['state/tenants/beta/data/apps/site/secret.txt', 'state/tenants/beta/data/shared/secret.txt', 'tenants/beta/apps/site/secret.txt'];
+    const ofBeta = [
+      'state/tenants/beta/data/apps/site/secret.txt',
+      'state/tenants/beta/data/shared/secret.txt',
+      'tenants/beta/apps/site/secret.txt',
+    ];
     return [...files, ...ofBeta.map((path) => `${directory}/${path}`), `${directory}/logs/beta/apps/site.log`, daemon.configFile];
   }
 
@@ -95,7 +99,12 @@ describe('an app that looks for what belongs to others', () => {
     const read = await ask<Record<string, string>>(daemon, 'alpha/site', 'read', { input: names.map((name) => `/proc/${name}`) });
     for (const [path, outcome] of Object.entries(read)) expect(['ENOENT', 'EACCES', 'EPERM', 'read '], path).toContain(outcome);
     const files = ['/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/proc/sys/kernel/hostname', '/proc/sys/vm/drop_caches'];
-    const more = ['/proc/sys/net/ipv4/ip_forward', '/proc/1/oom_score_adj', '/proc/sys/kernel/modprobe', '/proc/sys/fs/binfmt_misc/register'];
+    const more = [
+      '/proc/sys/net/ipv4/ip_forward',
+      '/proc/1/oom_score_adj',
+      '/proc/sys/kernel/modprobe',
+      '/proc/sys/fs/binfmt_misc/register',
+    ];
     const input = Object.fromEntries([...files, ...more].map((path) => [path, '1']));
     const written = await ask<Record<string, string>>(daemon, 'alpha/site', 'write', { input });
     for (const [path, outcome] of Object.entries(written)) expect(['EACCES', 'EPERM', 'EROFS', 'ENOENT'], path).toContain(outcome);
@@ -103,7 +112,9 @@ describe('an app that looks for what belongs to others', () => {
 
   test('reaches no socket of another tenant, of tenantd or of the machine by its path', async () => {
     const sockets = [socketOf(daemon, 'beta', 'site'), socketOf(daemon, 'alpha', 'site')];
-    const ours = ['control/operator.sock', 'edge/control.sock', 'hosts/alpha/control.sock'].map((name) => `${daemon.directory}/run/${name}`);
+    const ours = ['control/operator.sock', 'edge/control.sock', 'hosts/alpha/control.sock'].map(
+      (name) => `${daemon.directory}/run/${name}`,
+    );
     const inside = ['/run/tenantd/control/control.sock', '/run/tenantd/edge/control.sock', '/run/docker.sock', '/run/systemd/private'];
     for (const path of [...sockets, ...ours, ...inside]) {
       expect(await ask(daemon, 'alpha/site', 'connect', { input: { path } }), path).toBe('ENOENT');
@@ -134,7 +145,9 @@ describe('an app that looks for what belongs to others', () => {
     // Addresses for documentation (RFC 5737, RFC 3849): where there is no route, nothing is sent.
     expect(await ask(daemon, 'alpha/site', 'connect', { input: { host: '192.0.2.1', port: 80 } })).toBe('ENETUNREACH');
     expect(await ask(daemon, 'alpha/site', 'connect', { input: { host: '2001:db8::1', port: 80 } })).toBe('ENETUNREACH');
-    expect(await ask(daemon, 'alpha/site', 'sendDatagram', { input: { type: 'udp4', address: '192.0.2.1', port: 53 } })).toBe('ENETUNREACH');
+    expect(await ask(daemon, 'alpha/site', 'sendDatagram', { input: { type: 'udp4', address: '192.0.2.1', port: 53 } })).toBe(
+      'ENETUNREACH',
+    );
   });
 
   test('listens on its own loopback without being in the way of another tenant', async () => {

@@ -20,10 +20,15 @@ while (accept(my $client, $server)) { sysread($client, my $head, 4096); syswrite
 describe('two apps of one tenant', () => {
   let daemon: TestDaemon;
   beforeAll(async () => {
-    const alpha = { ...probeTenant('alpha', ['site', 'shop']), ...probeApp('shop', { env: { SECRET: secret }, lines: 'routes: ["alpha.test/shop"]\n' }) };
+    const alpha = {
+      ...probeTenant('alpha', ['site', 'shop']),
+      ...probeApp('shop', { env: { SECRET: secret }, lines: 'routes: ["alpha.test/shop"]\n' }),
+    };
     daemon = await startTestDaemon({ tenants: { alpha } });
     await daemon.untilApps(['alpha/site', 'alpha/shop']);
-    await ask(daemon, 'alpha/shop', 'write', { input: { '/data/secret.txt': secret, '/tmp/secret.txt': secret, '/dev/shm/secret.txt': secret } });
+    await ask(daemon, 'alpha/shop', 'write', {
+      input: { '/data/secret.txt': secret, '/tmp/secret.txt': secret, '/dev/shm/secret.txt': secret },
+    });
   });
   afterAll(() => daemon?.[Symbol.asyncDispose]());
 
