@@ -26,6 +26,8 @@ export interface TenantService {
   serve(id: WorkerId): void;
   /** No new requests, the open ones finished, SIGTERM, SIGKILL; the drain time for each. */
   endWorker(id: WorkerId, reason: string): Promise<void>;
+  /** Logs that an app answers, and where. */
+  announce(app: AppName): void;
   routeOf(app: AppName): AppRoute;
   /** Tells the edge, if it knows the tenant. */
   publish(app: AppName): void;
@@ -130,16 +132,22 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     return parts.toldState(app) === 'failed' ? 'failed' : 'starting';
   }
 
+  /** Where it answers: what a person at a terminal waits for. */
+  function announce(app: AppName, fields: object = {}): void {
+    const urls = parts.urlsOf(app);
+    log.info({ tenant, app, ...fields, urls }, `${tenant}/${app} answers at ${urls.join(' ') || 'no address'}`);
+  }
+
   return {
     workers,
+    announce,
     startWorker,
     serve(id) {
       const worker = workers.get(id);
       if (!worker || worker.draining || worker.ready) return;
       workers.markReady(worker);
       publish(worker.app);
-      const urls = parts.urlsOf(worker.app);
-      log.info({ tenant, app: worker.app, worker: id, urls }, `${tenant}/${worker.app} answers at ${urls.join(' ') || 'no address'}`);
+      announce(worker.app, { worker: id });
     },
     async endWorker(id, reason) {
       const worker = workers.get(id);

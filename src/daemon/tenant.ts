@@ -105,8 +105,11 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       appState(state) {
         // A host may name any app: what is kept of its words is bounded by the apps there are (Invariant 12).
         if (!picture.apps().has(state.app)) return;
+        const before = appStates.get(state.app)?.state;
         appStates.set(state.app, state);
         service.publish(state.app);
+        // Apps with workers are announced when one of these is ready.
+        if (state.state === 'running' && before !== 'running' && isStatic(state.app)) service.announce(state.app);
       },
       startWorker,
       stopWorker: (id, reason) => void service.endWorker(id, reason),
@@ -129,6 +132,10 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       stepProblems.set(`start ${app}`, { ...toProblem(error), app });
       throw error;
     }
+  }
+
+  function isStatic(app: AppName): boolean {
+    return picture.apps().get(app)?.spec.kind === 'static';
   }
 
   function hostChanged(): void {
@@ -200,8 +207,9 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     isConfigured: () => actual.configureKey !== '',
     isGone: () => !picture.desired() && nextStep(undefined, observe()) === undefined,
     publishAdopted() {
-      if (workers.all().length > 0 && picture.wanted()?.appsWithoutManifest.length === 0)
-        void steps['publish-routes']({ do: 'publish-routes' });
+      if (workers.all().length === 0 || picture.wanted()?.appsWithoutManifest.length !== 0) return;
+      void steps['publish-routes']({ do: 'publish-routes' });
+      for (const app of new Set(workers.all().flatMap((worker) => (worker.ready ? [worker.app] : [])))) service.announce(app);
     },
     replaceWorkers(app) {
       picture.replaceWorkers(app);

@@ -18,24 +18,24 @@ const withBroken = (program: string, complaint: string): { wrapper: string[] } =
     `mount -t tmpfs none /mnt; printf '#!/bin/sh\\necho ${complaint} >&2\\nexit 1\\n' > /mnt/broken; chmod 755 /mnt/broken; mount --bind /mnt/broken ${program}`,
   );
 
-async function expectClosed(daemon: TestDaemon, layer: string): Promise<void> {
+/** What runs of the tenant alpha: nothing, now and when it is asked for. */
+async function startedOf(daemon: TestDaemon, layer: string): Promise<unknown[]> {
   await until(async () => (await daemon.tenant('alpha')).state === 'failed', 'the tenant is said to have failed');
   const alpha = await daemon.tenant('alpha');
   expect(alpha.problems).toContainEqual(
     expect.objectContaining({ code: 'TENANTD_E_LAYER_MISSING', message: expect.stringContaining(`"${layer}" can not be had`) }),
   );
   expect(alpha.problems[0]?.message).toMatch(/: \S+/);
-  expect([alpha.hostPid, ...alpha.apps.flatMap(({ workers }) => workers)]).toEqual([0]);
-  // Also when it is asked for.
   await daemon.ctl('reload');
-  expect((await daemon.tenant('alpha')).hostPid).toBe(0);
   expect((await daemon.ctl('status')).stdout).toContain('TENANTD_E_LAYER_MISSING');
+  const { hostPid, apps } = await daemon.tenant('alpha');
+  return [alpha.hostPid, hostPid, ...[...alpha.apps, ...apps].flatMap(({ workers }) => workers)].filter((started) => started !== 0);
 }
 
 describe('on a machine that lacks an isolation layer', () => {
   test('no tenant starts without control groups, and status says why', async () => {
     await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, ...withoutControlGroups });
-    await expectClosed(daemon, 'resources');
+    expect(await startedOf(daemon, 'resources')).toEqual([]);
   });
 
   test('tenants start without control groups where the operator says so, and status goes on saying it', async () => {
@@ -61,7 +61,7 @@ describe('on a machine that lacks an isolation layer', () => {
     for (const program of ['/usr/bin/bwrap', '/usr/bin/unshare']) {
       const options = { tenants: { alpha: probeTenant('alpha') }, config, ...withBroken(program, 'not on this machine') };
       await using daemon = await prepareTestDaemon(options);
-      await expect(daemon.start(), program).rejects.toThrow(/TENANTD_E_SANDBOX: the sandbox could not be made: not on this machine/);
+      await expect(daemon.start()).rejects.toThrow(/TENANTD_E_SANDBOX: the sandbox could not be made: not on this machine/);
     }
   });
 

@@ -61,6 +61,11 @@ function send(socketPath: string, body: string, timeoutMs: number): Promise<stri
   return promise;
 }
 
+/** The attempts of a probe, by what was tried, that ended otherwise than they should. */
+export function otherThan(allowed: readonly string[], outcomes: Record<string, string>): [string, string][] {
+  return Object.entries(outcomes).filter(([, outcome]) => !allowed.includes(outcome));
+}
+
 /** What the kernel says of a process of this machine. */
 export function processFacts(pid: number) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

@@ -88,8 +88,8 @@ describe('two apps of one tenant', () => {
     for (const host of ['127.0.0.1', '0.0.0.0', '::1', '::']) {
       const outcome = await ask<string>(daemon, 'alpha/site', 'listen', { input: { host, port } });
       // `::` and `::1` are other addresses than the victim's: they can be had, and must change nothing.
-      expect(host.includes(':') ? ['ok', 'EADDRINUSE'] : ['EADDRINUSE'], host).toContain(outcome);
-      for (let time = 0; time < 5; time++) expect(await askVictim(), host).toContain('the victim itself');
+      expect(host.includes(':') ? ['ok', 'EADDRINUSE'] : ['EADDRINUSE']).toContain(outcome);
+      for (let time = 0; time < 5; time++) expect(await askVictim()).toContain('the victim itself');
     }
   });
 

@@ -92,7 +92,7 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans, wrap
 
   async function start(): Promise<void> {
     const from = logged.length;
-    const [program = '', ...args] = [...wrapper, process.execPath, `${root}dist/tenantd.js`, '--config', configFile];
+    const [program, ...args] = [...wrapper, process.execPath, `${root}dist/tenantd.js`, '--config', configFile];
     const started = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: wrapper.length > 0 ? { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } : {},
