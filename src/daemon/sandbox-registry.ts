@@ -107,7 +107,7 @@ export function createSandboxRegistry(options: {
     // Read before the kill: from then on, the code would be that of the kill.
     const exitCode = launcher.exitCodeOf(record.id) ?? null;
     killSandbox(record);
-    const outOfMemory = group !== undefined && (groups?.outOfMemoryKills(group.tenant, group.member) ?? 0) > 0;
+    const outOfMemory = group !== undefined && wasKilled(exitCode) && (groups?.outOfMemoryKills(group.tenant, group.member) ?? 0) > 0;
     try {
       if (group) await groups?.removeMember(group.tenant, group.member);
     } catch (error) {
@@ -194,6 +194,11 @@ export function createSandboxRegistry(options: {
 
     close: () => clearInterval(sweep),
   };
+}
+
+/** By SIGKILL, or together with the monitor that would have told. An app may have outlived a child that was out of memory. */
+function wasKilled(exitCode: number | null): boolean {
+  return exitCode === null || exitCode === 137;
 }
 
 function readRecord(file: string, log: Log): SandboxRecord[] {

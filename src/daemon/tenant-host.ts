@@ -6,7 +6,7 @@ import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { messageOf } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { LaunchOptions } from '../privileged/sandboxes.ts';
-import { bindUnixSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
+import { listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
 import { hostEvents, hostPaths } from '../protocol/host.ts';
 import { keepLastOutput } from './last-output.ts';
@@ -29,14 +29,14 @@ export type HostState = 'absent' | 'waiting' | 'starting' | 'connected';
  *
  * Invariants:
  * - The control socket's directory is bound into this tenant's host alone: who connects is this tenant.
- * - The socket for static apps is bound once and kept: while a host is being replaced, requests wait in its queue.
+ * - Each host has a socket of its own for static apps, made in the tenant's network: it serves while the host lives.
  */
 export interface TenantHost {
   state(): HostState;
   /** Counts connections: another number is another host, or the same one that came back. */
   connection(): number;
-  /** When the next start is due, while `waiting`. */
-  retryAtMs(): number;
+  /** Its process is there, whether it is connected or not. */
+  isAlive(): boolean;
   failures(): number;
   pid(): number;
   appsDirId(): string;
@@ -45,7 +45,6 @@ export interface TenantHost {
   start(order: HostOrder): Promise<void>;
   adopt(sandbox: Sandbox): void;
   request(method: string, params: unknown, timeoutMs?: number): Promise<unknown>;
-  notify(method: string, params: unknown): void;
   stop(): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,7 +74,6 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
   let sandbox: Sandbox | undefined;
   let channel: Channel | undefined;
   let role: z.infer<typeof hostRole> | undefined;
-  let staticListener: { file: string; socket: InheritableSocket } | undefined;
   let connections = 0;
   let failures = 0;
   let retryAtMs = 0;
@@ -105,14 +103,6 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
     log[level]({ tenant, from: 'host' }, message);
   }
 
-  function listenerForStatic(): { file: string; socket: InheritableSocket } {
-    if (staticListener) return staticListener;
-    const file = `host.${randomBytes(4).toString('hex')}.sock`;
-    const socket = bindUnixSocket(paths.socketOf(tenant, file), { uid: 0, gid: machine.edgeUser.gid, mode: 0o660 });
-    staticListener = { file, socket };
-    return staticListener;
-  }
-
   function watch(watched: Sandbox): void {
     const lastOutput = keepLastOutput(watched.stdout);
     void watched.exited.then(({ exitCode, outOfMemory }) => {
@@ -124,6 +114,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
         { tenant, exitCode, outOfMemory, restartInMs: Math.max(0, retryAtMs - Date.now()), output: lastOutput() },
         'the tenant host ended',
       );
+      onChange();
     });
   }
 
@@ -133,6 +124,11 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       retryTimer = undefined;
       onChange();
     }, delayMs);
+  }
+
+  function forgetStaticSocket(): void {
+    if (role) rmSync(paths.socketOf(tenant, role.staticSocket), { force: true });
+    role = undefined;
   }
 
   function specOf(order: HostOrder) {
@@ -163,7 +159,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       return retryTimer ? 'waiting' : 'absent';
     },
     connection: () => connections,
-    retryAtMs: () => retryAtMs,
+    isAlive: () => sandbox !== undefined,
     failures: () => failures,
     pid: () => sandbox?.commandPid() ?? 0,
     appsDirId: () => role?.appsDirId ?? '',
@@ -175,8 +171,9 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
 
     async start(order) {
       stopping = false;
-      const { file, socket } = listenerForStatic();
-      role = { role: 'host', tenant, appsDirId: order.appsDirId, staticSocket: file };
+      const staticSocket = `host.${randomBytes(4).toString('hex')}.sock`;
+      forgetStaticSocket();
+      role = { role: 'host', tenant, appsDirId: order.appsDirId, staticSocket };
       try {
         sandbox = await machine.registry.start(
           specOf(order),
@@ -184,7 +181,8 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
             network: order.network,
             outOfMemoryScore: 0,
             output: 'pipe',
-            inherit: [socket.fd],
+            ownSocket: { path: paths.socketOf(tenant, staticSocket), uid: 0, gid: machine.edgeUser.gid, mode: 0o660 },
+            inherit: [],
             group: { tenant: tenantGroup(tenant), member: 'host' },
           },
           role,
@@ -206,7 +204,6 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
     request(method, params, timeoutMs) {
       return channel ? channel.request(method, params, timeoutMs) : Promise.reject(new Error(`the host of ${tenant} is not connected`));
     },
-    notify: (method, params) => channel?.notify(method, params),
 
     async stop() {
       stopping = true;
@@ -227,9 +224,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
     async close() {
       channel?.close();
       await closeServer();
-      staticListener?.socket.close();
-      if (role) rmSync(paths.socketOf(tenant, role.staticSocket), { force: true });
-      staticListener = undefined;
+      forgetStaticSocket();
     },
   };
 }

@@ -49,8 +49,6 @@ export interface TenantServiceParts {
   readonly onChange: () => void;
 }
 
-/** For a worker of an app that is no more. */
-const orphanDrainMs = 5_000;
 const hostAnswerTimeLimitMs = 5_000;
 
 export function createTenantService(parts: TenantServiceParts): TenantService {
@@ -68,7 +66,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     const { uid } = resources.ensureApp(app);
     const { heapMegabytes, tmpBytes, manifest } = known.order;
     const worker = await workers.start({
-      ...{ app, generation: known.spec.generation, settings, env: manifest.env, heapMegabytes, tmpBytes, uid },
+      ...{ app, generation: known.spec.generation, drainMs: manifest.drainMs, settings, env: manifest.env, heapMegabytes, tmpBytes, uid },
       network: resources.network(),
     });
     parts.onChange();
@@ -87,9 +85,8 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     worker.draining = true;
     log.info({ tenant, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
     publish(worker.app);
-    const drainMs = picture.apps().get(worker.app)?.order.manifest.drainMs ?? orphanDrainMs;
-    await edge.drainUpstream(worker.id, drainMs);
-    await worker.sandbox.stop(drainMs);
+    await edge.drainUpstream(worker.id, worker.drainMs);
+    await worker.sandbox.stop(worker.drainMs);
     await worker.gone;
   }
 

@@ -134,12 +134,21 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     }
   }
 
+  /** What the host itself served waits at the edge until another one does. */
+  function forgetStatic(): void {
+    for (const app of [...appStates.keys()].filter(isStatic)) {
+      appStates.delete(app);
+      service.publish(app);
+    }
+  }
+
   function isStatic(app: AppName): boolean {
     return picture.apps().get(app)?.spec.kind === 'static';
   }
 
   function hostChanged(): void {
     actual.configureKey = '';
+    if (!host.isAlive()) forgetStatic();
     waiters.notify();
     context.requestReconcile(name);
   }

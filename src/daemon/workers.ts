@@ -14,6 +14,7 @@ import type { Sandbox, SandboxExit } from './sandbox-registry.ts';
 export interface WorkerOrder {
   app: AppName;
   generation: number;
+  drainMs: number;
   settings: WorkerSettings;
   env: Readonly<Record<string, string>>;
   /** V8's old space; the control group limits the whole. */
@@ -27,6 +28,8 @@ export interface Worker {
   id: WorkerId;
   app: AppName;
   generation: number;
+  /** How long it may take to finish, at the edge and after SIGTERM: of the manifest it was started from. */
+  drainMs: number;
   socket: string;
   startedAtMs: number;
   ready: boolean;
@@ -44,6 +47,7 @@ export const workerRole = z.strictObject({
   app: z.string(),
   workerId: z.string(),
   generation: z.number(),
+  drainMs: z.number(),
   socket: z.string(),
   port: z.number(),
   ready: z.boolean(),
@@ -157,7 +161,17 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     const socket = `${id}.sock`;
     const port = order.settings.kind === 'command' ? takePort() : 0;
     const ownSocket = { path: paths.socketOf(tenant, socket), uid: hostUser().uid, gid: machine.edgeUser.gid, mode: 0o660 };
-    const role = { role: 'worker', tenant, app: order.app, workerId: id, generation: order.generation, socket, port, ready: false };
+    const role = {
+      role: 'worker',
+      tenant,
+      app: order.app,
+      workerId: id,
+      generation: order.generation,
+      drainMs: order.drainMs,
+      socket,
+      port,
+      ready: false,
+    };
     try {
       const { output, report } = await makePipes(id, order.uid);
       const sandbox = await registry
@@ -183,6 +197,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
         id,
         app: order.app,
         generation: order.generation,
+        drainMs: order.drainMs,
         socket,
         startedAtMs: Date.now(),
         ready: false,
@@ -203,12 +218,13 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     get: (id) => workers.get(id),
     start,
     adopt(sandbox) {
-      const { app, workerId, generation, socket, port, ready } = workerRole.parse(sandbox.role);
+      const { app, workerId, generation, drainMs, socket, port, ready } = workerRole.parse(sandbox.role);
       const id = workerId as WorkerId;
       const worker = {
         id,
         app: app as AppName,
         generation,
+        drainMs,
         socket,
         startedAtMs: sandbox.startedAtMs,
         ready,

@@ -33,10 +33,11 @@ describe('supervision', () => {
           ...app(`process.on('SIGTERM', () => console.log('no')); ${hello}`),
           'apps/site/app.yaml': 'drain: 500ms\n',
         },
+        pages: { 'tenant.yaml': 'domains: [pages.test]\n', 'apps/site/public/index.html': 'a page' },
         flood: { 'tenant.yaml': 'domains: [flood.test]\n', ...app(`setInterval(() => console.log('x'.repeat(9000)), 1); ${hello}`) },
       },
     });
-    await daemon.untilApps(['steady/site', 'stubborn/site', 'flood/site']);
+    await daemon.untilApps(['steady/site', 'stubborn/site', 'flood/site', 'pages/site']);
   });
   afterAll(() => daemon?.[Symbol.asyncDispose]());
 
@@ -77,6 +78,14 @@ describe('supervision', () => {
     process.kill(before, 'SIGKILL');
     await until(async () => ![0, before].includes(await workerPid()), 'the new host restarts the worker');
     await until(async () => (await ask()).status === 200, 'it answers');
+  });
+
+  test('what a killed tenant host served itself waits for the next one', async () => {
+    const { hostPid } = await daemon.tenant('pages');
+    process.kill(hostPid, 'SIGKILL');
+    await until(() => !existsSync(`/proc/${hostPid}`), 'it is gone');
+    await until(async () => (await daemon.app('pages', 'site')).state !== 'running', 'the daemon knows');
+    expect((await request(daemon.port, { host: 'pages.test' })).text).toBe('a page');
   });
 
   test('a killed edge is back within the same listening socket', async () => {

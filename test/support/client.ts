@@ -1,5 +1,4 @@
 import http from 'node:http';
-import net from 'node:net';
 
 export interface ClientRequest {
   host: string;
@@ -36,16 +35,5 @@ export function request(
     });
     sent.on('error', reject);
     sent.end(body);
-  });
-}
-
-/** Bytes as they are; everything that comes back until the other side closes. */
-export function rawRequest(port: number, bytes: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes));
-    const chunks: Buffer[] = [];
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-    socket.on('error', reject);
-    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
   });
 }
