@@ -1,5 +1,5 @@
 import type { BodyReader } from './body.ts';
-import { carriageReturn, hexValues, lineFeed, valueBytes } from './bytes.ts';
+import { carriageReturn, hexValues, lineFeed, tokenBytes, valueBytes } from './bytes.ts';
 import { maxChunkExtensionBytes, maxChunkSizeDigits, maxMessageExtensionBytes } from './limits.ts';
 import { TrailerSection } from './trailers.ts';
 
@@ -87,9 +87,7 @@ export class ChunkedBody implements BodyReader {
         this.sizeDigits = 0;
         break;
       case state.last:
-        this.state = byte === carriageReturn ? state.lastLf : state.trailers;
-        if (this.state === state.trailers) return at;
-        break;
+        return this.endByte(byte, at);
       default:
         this.expect(byte, lineFeed, state.done);
     }
@@ -114,6 +112,14 @@ export class ChunkedBody implements BodyReader {
     else if (valueBytes[byte] === 0) this.fail('control character in chunk extension');
     else if (++this.extensionBytes > maxChunkExtensionBytes || ++this.messageExtensionBytes > maxMessageExtensionBytes)
       this.fail('chunk extensions too long');
+  }
+
+  /** After the last chunk: the empty line, or a trailer section, which begins with a field name. */
+  private endByte(byte: number, at: number): number {
+    if (byte === carriageReturn) this.state = state.lastLf;
+    else if (tokenBytes[byte] === 1) this.state = state.trailers;
+    else this.fail('chunks not ended by an empty line');
+    return byte === carriageReturn ? at + 1 : at;
   }
 
   private expect(byte: number, expected: number, next: number): void {
