@@ -132,7 +132,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
   /** Where it answers: what a person at a terminal waits for. */
   function announce(app: AppName, fields: object = {}): void {
     const urls = parts.urlsOf(app);
-    log.info({ tenant, app, ...fields, urls }, `${tenant}/${app} answers at ${urls.join(' ') || 'no address'}`);
+    log.info({ tenant, app, ...fields }, `${tenant}/${app} answers at ${urls.join(' ') || 'no address'}`);
   }
 
   return {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { TenantdError } from '../base/errors.ts';
+import { errnoOf, TenantdError } from '../base/errors.ts';
 import { bindOwnSocketCommand, type OwnSocket } from './own-socket.ts';
 import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, programOf, signalProcess } from './processes.ts';
 import type { Programs } from './programs.ts';
@@ -130,7 +130,13 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
   }
 
   function statusOf(id: string): { 'child-pid'?: number; 'exit-code'?: number } {
-    return parseStatus(readFileSync(statusFile(id), 'utf8'));
+    try {
+      return parseStatus(readFileSync(statusFile(id), 'utf8'));
+    } catch (error) {
+      // Somebody removed the run directory: what runs can be ended all the same.
+      if (errnoOf(error) === 'ENOENT') return {};
+      throw error;
+    }
   }
 
   function removeFiles(id: string): void {
