@@ -61,11 +61,8 @@ describe("Node's own parser", () => {
     const mutants = Array.from({ length: 10_000 }, (_, seed) => mutate(valid[seed % valid.length] ?? '', seed)).filter(readByUs);
     const sample = mutants.filter((_, index) => index % Math.ceil(mutants.length / 300) === 0);
     expect(sample.length).toBeGreaterThan(100);
-    for (const head of sample) {
-      const theirs = await readByNode(head);
-      // It may refuse more, such as methods that it does not know; where it takes a head, it takes the same.
-      if (theirs) expect(readByUs(head), JSON.stringify(head)).toEqual(theirs);
-    }
+    // It may refuse more, such as methods that it does not know; where it takes a head, it takes the same.
+    for (const head of sample) expect([undefined, readByUs(head)]).toContainEqual(await readByNode(head));
   });
 });
 

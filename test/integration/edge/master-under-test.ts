@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Channel, createChannel } from '../../../src/protocol/channel.ts';
+import type { EdgeSettings } from '../../../src/protocol/edge.ts';
+import { until } from '../../support/until.ts';
+
+const main = new URL('../../../src/edge/main.ts', import.meta.url).pathname;
+
+export interface MasterUnderTest {
+  process: ChildProcess;
+  port: number;
+  /** What a daemon says and hears; one at a time. */
+  startDaemon: () => Promise<FakeDaemon>;
+  app: (file: string, listener: RequestListener) => Promise<void>;
+  edgePids: () => number[];
+  exited: Promise<unknown>;
+}
+
+export interface FakeDaemon {
+  channel: Channel;
+  heard: { method: string; params: unknown }[];
+  stop: () => void;
+}
+
+/** A real master, with real edges, over a listening socket on a free port. */
+export async function startMaster(processes = 1): Promise<MasterUnderTest> {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-master-'));
+  mkdirSync(join(folder, 'acme'));
+  const controlSocket = join(folder, 'control.sock');
+  const bound = new net.BoundSocket({ host: '127.0.0.1', port: 0 });
+  const settings: EdgeSettings = { httpListeners: 1, processes, controlSocket, socketsDir: folder };
+  const child = spawn(process.execPath, [main, JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'ignore', bound.fd()] });
+  const exited = once(child, 'exit');
+  const pids = new Set<number>();
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited;
+    await until(() => [...pids].every((pid) => !isAlive(pid)), 'every edge ends after its master');
+    bound.close();
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    process: child,
+    port: bound.address().port,
+    exited,
+    startDaemon: () => startDaemon(controlSocket),
+    async app(file, listener) {
+      const server = createHttpServer(listener).listen(join(folder, 'acme', file));
+      await once(server, 'listening');
+      onTestFinished(() => {
+        server.close();
+        server.closeAllConnections();
+      });
+    },
+    edgePids: () => {
+      const living = childrenOf(child.pid ?? 0);
+      for (const pid of living) pids.add(pid);
+      return living;
+    },
+  };
+}
+
+async function startDaemon(path: string): Promise<FakeDaemon> {
+  rmSync(path, { force: true });
+  const server = net.createServer();
+  server.listen(path);
+  onTestFinished(() => void server.close());
+  const [socket] = (await once(server, 'connection')) as [net.Socket];
+  const heard: FakeDaemon['heard'] = [];
+  const note = (method: string) => (params: unknown) => void heard.push({ method, params });
+  const channel = createChannel({ stream: socket, handlers: { hello: note('hello'), log: note('log') } });
+  return {
+    channel,
+    heard,
+    stop: () => {
+      server.close();
+      channel.close();
+    },
+  };
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // ESRCH: it is gone.
+    return false;
+  }
+}
