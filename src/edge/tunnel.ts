@@ -16,23 +16,31 @@ export function openTunnel(exchange: Exchange, head: string, following: Buffer |
   const early = client.becomeTunnel();
   for (const event of ['data', 'end', 'drain']) upstream.socket.removeAllListeners(event);
   client.socket.setKeepAlive(true, probeMs);
-  passOn(client.socket, upstream.socket);
-  passOn(upstream.socket, client.socket);
+  const { halfClosedMs } = exchange.edge.limits;
+  passOn(client.socket, upstream.socket, halfClosedMs);
+  passOn(upstream.socket, client.socket, halfClosedMs);
   if (!writeHeadAndBody(client.socket, head, following)) upstream.socket.pause();
   const clientFlows = early === undefined || upstream.socket.write(early);
   if (clientFlows) client.socket.resume();
   else client.socket.pause();
-  if (client.inputEnded) upstream.socket.end();
+  // Its `end` has been emitted already.
+  if (client.inputEnded) endDirection(upstream.socket, halfClosedMs);
 }
 
-function passOn(from: Socket, to: Socket): void {
+function passOn(from: Socket, to: Socket, halfClosedMs: number): void {
   from.on('data', (bytes: Buffer) => {
     if (!to.write(bytes)) from.pause();
   });
   to.on('drain', () => from.resume());
-  from.on('end', () => to.end());
+  from.on('end', () => endDirection(to, halfClosedMs));
   from.on('close', (hadError) => {
     // After an orderly end `to` may still have something to send.
     if (hadError || !from.readableEnded) to.destroy();
   });
+}
+
+/** The other direction may go on, but not hang for ever on a peer that only forgot to close it. */
+function endDirection(to: Socket, halfClosedMs: number): void {
+  to.end();
+  to.setTimeout(halfClosedMs, () => to.destroy());
 }

@@ -56,6 +56,14 @@ describe('an upgraded connection', () => {
     expect(await client.closed()).toMatch(/hello,goodbye$/);
   });
 
+  test('that one side closed does not stay half open for ever', async () => {
+    const world = await startEdge({ halfClosedMs: 40 });
+    await world.raw('one', (socket) => socket.once('data', () => socket.write(`${switching}hello,`)));
+    const client = await openTunnel(world);
+    client.socket.end();
+    expect(await client.closed()).toMatch(/hello,$/);
+  });
+
   test.each(['client', 'app'] as const)('ends for both when the %s breaks off', async (side) => {
     const world = await startEdge();
     const open = await world.raw('one', echo);
