@@ -99,12 +99,12 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans, wrap
     });
     child = started;
     for (const stream of [started.stdout, started.stderr]) stream?.on('data', (chunk: Buffer) => (logged += chunk.toString('utf8')));
-    await until(() => logged.slice(from).includes('tenantd is ready') || started.exitCode !== null, 'the daemon is ready', 30_000);
-    if (started.exitCode !== null) throw new Error(`tenantd ended with code ${started.exitCode}:\n${logged.slice(from)}`);
+    await until(() => logged.slice(from).includes('tenantd is ready') || hasEnded(started), 'the daemon is ready', 30_000);
+    if (hasEnded(started)) throw new Error(`tenantd ended with ${started.exitCode ?? started.signalCode}:\n${logged.slice(from)}`);
   }
 
   async function end(signal: NodeJS.Signals): Promise<number | null> {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    if (!child || hasEnded(child)) return child?.exitCode ?? null;
     const exited = once(child, 'exit');
     child.kill(signal);
     const [code] = (await exited) as [number | null];
@@ -193,6 +193,10 @@ function writeFiles(directory: string, files: TenantFiles): void {
     if (typeof content === 'string') writeFileSync(target, content);
     else cpSync(content.copy, target, { recursive: true });
   }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** What a daemon that was killed for good left: found by the records and status files it wrote into its own folder. */
