@@ -1,4 +1,5 @@
 import type { TenantName } from '../base/ids.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import { wildcardsOver } from '../config/domain-name.ts';
@@ -51,13 +52,26 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     const context = { tenant: scan.name, plans: plans.plans, defaultPlan: plans.defaultPlan };
     const fresh = scan.text === undefined ? undefined : parseTenantConfig(scan.text, scan.file, context);
     if (scan.text !== undefined && fresh?.config) {
-      if (store.configTextOf(scan.name) !== scan.text) store.setConfigText(scan.name, scan.text);
-      return { scan, config: fresh.config, positions: fresh.positions, problems: [...scan.problems, ...fresh.problems] };
+      const problems = [...scan.problems, ...fresh.problems, ...remember(scan.name, scan.text)];
+      return { scan, config: fresh.config, positions: fresh.positions, problems };
     }
     const lastGood = store.configTextOf(scan.name);
-    const kept = lastGood === undefined ? undefined : parseTenantConfig(lastGood, scan.file, context);
-    const problems = [...scan.problems, ...(fresh?.problems ?? [])];
-    return { scan, config: kept?.config ?? before?.config, positions: new Map(), problems };
+    const parseKept = (known: typeof context | (Omit<typeof context, 'plans'> & { plans: undefined })) =>
+      lastGood === undefined ? undefined : parseTenantConfig(lastGood, scan.file, known).config;
+    // A plan that is gone since the daemon was started last: the tenant runs on within the limits of the built-in one.
+    const config = parseKept(context) ?? before?.config ?? parseKept({ ...context, plans: undefined });
+    return { scan, config, positions: new Map(), problems: [...scan.problems, ...(fresh?.problems ?? [])] };
+  }
+
+  /** With a full disk the new version serves all the same; only a restart would not know it. */
+  function remember(name: TenantName, text: string): Problem[] {
+    try {
+      if (store.configTextOf(name) !== text) store.setConfigText(name, text);
+      return [];
+    } catch (error) {
+      const message = `the state store can not be written: ${messageOf(error)}`;
+      return [{ code: 'TENANTD_E_STATE', message, fix: 'make room on the disk of stateDir', tenant: name }];
+    }
   }
 
   /** Shares out the domains and tells who is wanted differently than before. */
@@ -97,9 +111,9 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     applyScan({ ok, tenants, problems }) {
       ofDirectory = problems;
       if (!ok) return [];
-      const before = new Map(known);
+      const next = tenants.map((scan) => [scan.name, read(scan, known.get(scan.name))] as const);
       known.clear();
-      for (const scan of tenants) known.set(scan.name, read(scan, before.get(scan.name)));
+      for (const [name, tenant] of next) known.set(name, tenant);
       return settle();
     },
     applyTenant(scan) {

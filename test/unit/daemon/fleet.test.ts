@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { TenantName } from '../../../src/base/ids.ts';
 import { type DaemonConfig, parseDaemonConfig } from '../../../src/config/daemon-config.ts';
@@ -350,4 +351,25 @@ describe('plans', () => {
     expect(fleet.setPlans(daemonConfig())).toEqual([acme]);
     expect(fleet.desired(acme)).toEqual(before);
   });
+
+  test('that went away while the daemon was down leave their tenants running, within the built-in plan', async () => {
+    write('acme', `${acmeFile}plan: large\n`);
+    await rescan();
+    restart(daemonConfig('plans: { tiny: { memory: 64M } }\ndefaultPlan: tiny'));
+    await rescan();
+    expect([domainsOf(acme), memoryOf(acme)]).toEqual([['acme.example', 'www.acme.example'], 256 * megabytes]);
+    expect(problemsOf(acme)).toEqual(['TENANTD_E_UNKNOWN_PLAN']);
+  });
+});
+
+test('a state store that can not be written takes nothing from anybody, and is a problem', async () => {
+  write('acme', acmeFile);
+  await rescan();
+  const other = new DatabaseSync(join(folder, 'state.db'));
+  onTestFinished(() => other.close());
+  other.exec("CREATE TRIGGER full BEFORE INSERT ON configs BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END");
+  write('globex', globexFile);
+  write('acme', 'domains: [acme.example]\n');
+  expect((await rescan()).sort()).toEqual([acme, globex]);
+  expect([domainsOf(acme), problemsOf(acme)]).toEqual([['acme.example'], ['TENANTD_E_STATE']]);
 });
