@@ -112,13 +112,25 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
       const reaper = reaperPid === undefined ? undefined : identifyProcess(reaperPid);
       const pidNamespace = reaper && namespaceInode(reaper.pid, 'pid');
       if (monitor && reaper && pidNamespace) return { monitor, reaper, pidNamespace };
-      if (exited) throw sandboxError(id);
+      if (exited) return identifyEnded(id, monitorPid);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 
+  /** A command that ended before anyone could look at it is no fault of its sandbox: what failed before it began would have complained. */
+  function identifyEnded(id: string, monitorPid: number | undefined): SandboxProcesses {
+    const { 'child-pid': reaperPid, 'pid-namespace': pidNamespace, 'exit-code': exitCode } = statusOf(id);
+    const wasMade = reaperPid !== undefined && pidNamespace !== undefined && exitCode !== undefined && complaintOf(id) === '';
+    if (!wasMade || monitorPid === undefined) throw sandboxError(id);
+    return { monitor: { pid: monitorPid, startTicks: gone }, reaper: { pid: reaperPid, startTicks: gone }, pidNamespace };
+  }
+
+  function complaintOf(id: string): string {
+    return readFileSync(complaintFile(id), 'utf8').trim().slice(0, 1_000);
+  }
+
   function sandboxError(id: string): TenantdError {
-    const complaint = readFileSync(complaintFile(id), 'utf8').trim().slice(0, 1_000);
+    const complaint = complaintOf(id);
     const code = statusOf(id)['exit-code'];
     removeFiles(id);
     const reason = complaint === '' ? `it ended at once${code === undefined ? '' : ` with code ${code}`}` : complaint;
@@ -129,7 +141,7 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
     );
   }
 
-  function statusOf(id: string): { 'child-pid'?: number; 'exit-code'?: number } {
+  function statusOf(id: string): SandboxStatus {
     try {
       return parseStatus(readFileSync(statusFile(id), 'utf8'));
     } catch (error) {
@@ -170,13 +182,22 @@ function processLimitArguments(): string[] {
   return ['--core=0:0', '--msgqueue=0:0', `--memlock=${lockedBytes}:${lockedBytes}`, `--nofile=${Math.min(8_192, openFiles)}:${openFiles}`];
 }
 
+/** Start of a process that has ended: no living one is the same. */
+const gone = -1;
+
+interface SandboxStatus {
+  'child-pid'?: number;
+  'pid-namespace'?: number;
+  'exit-code'?: number;
+}
+
 /** One JSON object a line; the last may be half written. Written by bubblewrap, into a file that only root can open. */
-function parseStatus(text: string): { 'child-pid'?: number; 'exit-code'?: number } {
+function parseStatus(text: string): SandboxStatus {
   const lines = text
     .split('\n')
     .slice(0, -1)
     .filter((line) => line.startsWith('{'));
-  return Object.assign({}, ...lines.map((line) => JSON.parse(line) as object)) as { 'child-pid'?: number; 'exit-code'?: number };
+  return Object.assign({}, ...lines.map((line) => JSON.parse(line) as object)) as SandboxStatus;
 }
 
 /** The sandbox's command, as the first child of the reaper; undefined until it is started, and after it ended. */
