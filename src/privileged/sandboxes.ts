@@ -102,7 +102,10 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
     return { ...processes, monitorExited, stdout: child.stdout };
   }
 
-  /** bubblewrap writes its first status line as soon as the namespaces are made. */
+  /**
+   * bubblewrap writes its first status line as soon as the namespaces are made; its pid 1 makes the mounts, and only then
+   * starts the command as its child.
+   */
   async function identify(id: string, monitorPid: number | undefined, monitorExited: Promise<void>): Promise<SandboxProcesses> {
     const monitor = monitorPid === undefined ? undefined : identifyProcess(monitorPid);
     let exited = false;
@@ -111,7 +114,7 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
       const reaperPid = statusOf(id)['child-pid'];
       const reaper = reaperPid === undefined ? undefined : identifyProcess(reaperPid);
       const pidNamespace = reaper && namespaceInode(reaper.pid, 'pid');
-      if (monitor && reaper && pidNamespace) return { monitor, reaper, pidNamespace };
+      if (monitor && reaper && pidNamespace && hasBegun(reaper)) return { monitor, reaper, pidNamespace };
       if (exited) return identifyEnded(id, monitorPid);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -180,6 +183,10 @@ function processLimitArguments(): string[] {
   const openFiles = atMost('Max open files', 65_536);
   const lockedBytes = atMost('Max locked memory', 65_536);
   return ['--core=0:0', '--msgqueue=0:0', `--memlock=${lockedBytes}:${lockedBytes}`, `--nofile=${Math.min(8_192, openFiles)}:${openFiles}`];
+}
+
+function hasBegun(reaper: ProcessIdentity): boolean {
+  return childrenOf(reaper.pid).length > 0;
 }
 
 /** Start of a process that has ended: no living one is the same. */
