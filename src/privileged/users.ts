@@ -32,6 +32,13 @@ export function findUser(by: { name: string } | { uid: number }): UnixUser | und
   return undefined;
 }
 
+function findGroup(name: string): number | undefined {
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
+  return line === undefined ? undefined : Number(line.split(':')[2]);
+}
+
 /** A user of that name and uid, without password, shell or home, in a group of its own with the same number. */
 export async function makeUser(programs: Programs, name: string, uid: number): Promise<UnixUser> {
   if (!namePattern.test(name) || !Number.isSafeInteger(uid) || uid < 1000) {
@@ -43,7 +50,10 @@ export async function makeUser(programs: Programs, name: string, uid: number): P
   }
   const present = findUser({ name });
   if (present) return assertFits(present, uid);
-  await runUserTool(programs.groupadd, ['--gid', String(uid), name]);
+  // The daemon may have been killed between the two.
+  const group = findGroup(name);
+  if (group === undefined) await runUserTool(programs.groupadd, ['--gid', String(uid), name]);
+  else assertFits({ name, uid: group, gid: group }, uid);
   await runUserTool(programs.useradd, userOptions(name, ['--uid', String(uid), '--gid', String(uid)]));
   return { name, uid, gid: uid };
 }

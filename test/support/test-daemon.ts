@@ -243,12 +243,17 @@ function readNames(directory: string): string[] {
   }
 }
 
+/** Groups, too: a daemon that was killed between the two may have left one without its user. */
 async function removeUsers(prefix: string): Promise<void> {
-  const names = readFileSync('/etc/passwd', 'utf8')
+  for (const name of namesIn('/etc/passwd', prefix)) await run('userdel', [name]);
+  for (const name of namesIn('/etc/group', prefix)) await run('groupdel', [name]);
+}
+
+function namesIn(file: string, prefix: string): string[] {
+  const names = readFileSync(file, 'utf8')
     .split('\n')
-    .map((line) => line.split(':')[0] ?? '')
-    .filter((name) => name.startsWith(prefix));
-  for (const name of names) await run('userdel', [name]);
+    .map((line) => line.split(':')[0] ?? '');
+  return names.filter((name) => name.startsWith(prefix));
 }
 
 /** Free now; the daemon binds it right after. */
