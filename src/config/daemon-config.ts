@@ -44,7 +44,7 @@ function resolve({ plans, ...rest }: DaemonFile): DaemonConfig {
 type Rule = (config: DaemonConfig, source: YamlSource) => Problem[];
 
 /** Rules that compare several keys. */
-const rules: Rule[] = [hasDefaultPlan, hasRoomForUids, keepsFoldersApart, listensOnce];
+const rules: Rule[] = [hasDefaultPlan, hasRoomForUids, keepsFoldersApart, listensOnce, trustsWhoeverSpeaksProxy];
 
 function hasDefaultPlan({ plans, defaultPlan }: DaemonConfig, source: YamlSource): Problem[] {
   if (plans.has(defaultPlan)) return [];
@@ -90,13 +90,15 @@ function listensOnce(config: DaemonConfig, source: YamlSource): Problem[] {
     });
 }
 
+function trustsWhoeverSpeaksProxy({ edge }: DaemonConfig, source: YamlSource): Problem[] {
+  if (!edge.proxyProtocol || edge.trustedProxies.length > 0) return [];
+  const message = '`edge.proxyProtocol` is on, but `edge.trustedProxies` names nobody who may use it';
+  const fix = 'list the addresses of your proxies there';
+  return [{ code: 'TENANTD_E_MISSING_KEY', message, fix, ...placeOf(source, ['edge', 'proxyProtocol']) }];
+}
+
 /** What this version reads but does not carry out yet, where leaving it out silently would break a promise. */
 const notYet: readonly NotYet[] = [
-  { path: ['https'], message: '`https` is read but not carried out yet: there is plain http only' },
   { path: ['acme'], message: '`acme` is read but not carried out yet: there are no certificates' },
   { path: ['console'], message: '`console` is read but not carried out yet: there is no console' },
-  {
-    path: ['edge', 'trustedProxies'],
-    message: '`edge.trustedProxies` is read but not carried out yet: nobody is believed about the address of a client',
-  },
 ];

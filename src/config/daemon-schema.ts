@@ -76,6 +76,7 @@ export const daemonSchema = z
           .array(textAs(parseIpBlock, "Whose word on a client's address counts", '10.0.0.0/8'))
           .max(1_024)
           .default([]),
+        proxyProtocol: z.boolean().default(false).meta({ description: 'Trusted proxies begin each connection with a PROXY header' }),
       })
       .prefault({}),
     acme: acme.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),

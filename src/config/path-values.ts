@@ -17,6 +17,13 @@ export function parseInsidePath(text: string): Parsed<string> {
   return parseSegments(text, text);
 }
 
+/** A file of the operator's: in the tenant's folder, but not in an app's, where the tenant writes; or anywhere by an absolute path. */
+export function parseOperatorPath(text: string): Parsed<string> {
+  const parsed = posix.isAbsolute(text) ? parseAbsolutePath(text) : parseInsidePath(text);
+  if (!('value' in parsed) || !/^apps(\/|$)/.test(parsed.value)) return parsed;
+  return badPath("must not lie in `apps`, which is the tenant's", "put the file into the tenant's folder itself");
+}
+
 function parseSegments(text: string, relative: string): Parsed<string> {
   if (text.length > maxPathCharacters) return badPath(`must have at most ${maxPathCharacters} characters`, 'use a shorter path');
   if (/\p{Cc}/u.test(text)) return badPath('must have no control characters', 'use a plain path');
@@ -31,6 +38,10 @@ function badPath(message: string, fix: string): Parsed<never> {
 
 export function absolutePath(description: string, example: string): z.ZodType<string, string> {
   return textAs(parseAbsolutePath, description, example);
+}
+
+export function operatorPath(description: string, example: string): z.ZodType<string, string> {
+  return textAs(parseOperatorPath, description, example);
 }
 
 export function insidePath(description: string, example: string): z.ZodType<string, string> {

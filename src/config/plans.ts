@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { sizeBetween, wholeNumber } from './values.ts';
+import { durationBetween, sizeBetween, wholeNumber } from './values.ts';
 
 export interface Plan {
   memoryBytes: number;
@@ -8,19 +8,43 @@ export interface Plan {
   /** Threads count as processes (cgroup's pids.max). */
   processes: number;
   diskBytes: number;
-  requestsPerSecond: number;
-  concurrentRequests: number;
-  bodySizeBytes: number;
+  /** What the edge holds the tenant's clients to: `RequestLimits` of protocol/edge.ts. */
+  requests: {
+    bodySizeBytes: number;
+    headSizeBytes: number;
+    targetSizeBytes: number;
+    requestsPerSecond: number;
+    concurrentRequests: number;
+    queuedRequests: number;
+    webSockets: number;
+    connectionsPerAddress: number;
+    idleTimeoutMs: number;
+    tunnelIdleTimeoutMs: number;
+    responseTimeoutMs: number;
+    /** 0: none. */
+    requestTimeoutMs: number;
+  };
 }
+
+const noTimeout = z.literal('none').transform(() => 0);
 
 const fields = {
   memory: sizeBetween('16M', '64T', 'Memory of all processes of a tenant'),
   cpu: z.number().min(0.01).max(4_096).meta({ description: 'Processor time, in cores' }),
   processes: wholeNumber(16, 1_000_000, 'Processes and threads of a tenant; one Node process has about 11'),
   disk: sizeBetween('1M', '1024T', 'Disk space of a tenant'),
-  requestsPerSecond: wholeNumber(1, 10_000_000, 'Requests a second'),
+  requestsPerSecond: wholeNumber(0, 10_000_000, 'Requests a second; 0 for no limit'),
   concurrentRequests: wholeNumber(1, 1_000_000, 'Requests at the same time'),
+  queuedRequests: wholeNumber(0, 1_000_000, 'Requests that wait for a short time when so many are open'),
+  webSockets: wholeNumber(0, 1_000_000, 'Open WebSockets and other tunnels'),
+  connectionsPerAddress: wholeNumber(0, 1_000_000, 'Open connections of one client address; 0 for no limit'),
   bodySize: sizeBetween('0', '1T', 'The largest request body'),
+  headerSize: sizeBetween('1K', '64K', "The largest head of a request: its first line and its headers' fields"),
+  uriSize: sizeBetween('256', '8K', "The longest target of a request: path and query"),
+  idleTimeout: durationBetween('1s', '1h', 'How long a connection may stay open without a request'),
+  tunnelIdleTimeout: durationBetween('1s', '24d', 'How long a WebSocket may stay open without a byte either way'),
+  responseTimeout: durationBetween('1s', '24h', "How long an app may take from a request's end to the head of its response"),
+  requestTimeout: z.union([noTimeout, durationBetween('1s', '24d', "From a request's head to its response's end; none: no limit")]),
 };
 
 export const planSchema = z
@@ -31,16 +55,37 @@ export const planSchema = z
     disk: fields.disk.prefault('1G'),
     requestsPerSecond: fields.requestsPerSecond.prefault(50),
     concurrentRequests: fields.concurrentRequests.prefault(64),
+    queuedRequests: fields.queuedRequests.prefault(64),
+    webSockets: fields.webSockets.prefault(256),
+    connectionsPerAddress: fields.connectionsPerAddress.prefault(128),
     bodySize: fields.bodySize.prefault('25M'),
+    headerSize: fields.headerSize.prefault('32K'),
+    uriSize: fields.uriSize.prefault('8K'),
+    idleTimeout: fields.idleTimeout.prefault('60s'),
+    tunnelIdleTimeout: fields.tunnelIdleTimeout.prefault('10m'),
+    responseTimeout: fields.responseTimeout.prefault('60s'),
+    // None: streams of events and long downloads live.
+    requestTimeout: fields.requestTimeout.prefault('none'),
   })
   .transform((plan): Plan => ({
     memoryBytes: plan.memory,
     cpu: plan.cpu,
     processes: plan.processes,
     diskBytes: plan.disk,
-    requestsPerSecond: plan.requestsPerSecond,
-    concurrentRequests: plan.concurrentRequests,
-    bodySizeBytes: plan.bodySize,
+    requests: {
+      bodySizeBytes: plan.bodySize,
+      headSizeBytes: plan.headerSize,
+      targetSizeBytes: plan.uriSize,
+      requestsPerSecond: plan.requestsPerSecond,
+      concurrentRequests: plan.concurrentRequests,
+      queuedRequests: plan.queuedRequests,
+      webSockets: plan.webSockets,
+      connectionsPerAddress: plan.connectionsPerAddress,
+      idleTimeoutMs: plan.idleTimeout,
+      tunnelIdleTimeoutMs: plan.tunnelIdleTimeout,
+      responseTimeoutMs: plan.responseTimeout,
+      requestTimeoutMs: plan.requestTimeout,
+    },
   }))
   .meta({ description: 'What a tenant of this plan may use; what is not given is as in `starter`' });
 
@@ -57,8 +102,23 @@ export function applyLimits(plan: Plan, limits: Limits): Plan {
     cpu: limits.cpu ?? plan.cpu,
     processes: limits.processes ?? plan.processes,
     diskBytes: limits.disk ?? plan.diskBytes,
+    requests: applyRequestLimits(plan.requests, limits),
+  };
+}
+
+function applyRequestLimits(plan: Plan['requests'], limits: Limits): Plan['requests'] {
+  return {
+    bodySizeBytes: limits.bodySize ?? plan.bodySizeBytes,
+    headSizeBytes: limits.headerSize ?? plan.headSizeBytes,
+    targetSizeBytes: limits.uriSize ?? plan.targetSizeBytes,
     requestsPerSecond: limits.requestsPerSecond ?? plan.requestsPerSecond,
     concurrentRequests: limits.concurrentRequests ?? plan.concurrentRequests,
-    bodySizeBytes: limits.bodySize ?? plan.bodySizeBytes,
+    queuedRequests: limits.queuedRequests ?? plan.queuedRequests,
+    webSockets: limits.webSockets ?? plan.webSockets,
+    connectionsPerAddress: limits.connectionsPerAddress ?? plan.connectionsPerAddress,
+    idleTimeoutMs: limits.idleTimeout ?? plan.idleTimeoutMs,
+    tunnelIdleTimeoutMs: limits.tunnelIdleTimeout ?? plan.tunnelIdleTimeoutMs,
+    responseTimeoutMs: limits.responseTimeout ?? plan.responseTimeoutMs,
+    requestTimeoutMs: limits.requestTimeout ?? plan.requestTimeoutMs,
   };
 }

@@ -11,17 +11,23 @@ import { parseYaml, type Position, type YamlSource } from './yaml-source.ts';
 
 export type { TenantDomain } from './tenant-schema.ts';
 
-/** tenant.yaml with its defaults filled in. Sizes in bytes, times in ms, `hsts` in seconds. */
+/** tenant.yaml with its defaults filled in. Sizes in bytes, times in ms. */
 export interface TenantConfig {
   domains: TenantDomain[];
   plan: string;
   /** The plan with the tenant's own limits over it. */
   limits: Plan;
   idleMs: number | 'never';
-  tls: TenantFile['tls'];
+  tls: { redirect: boolean; hstsSeconds: number; files?: CertificateFiles };
   egress: TenantFile['network']['egress'];
   grants: TenantFile['grants'];
   branding: TenantFile['branding'];
+}
+
+/** A certificate of the operator's own, and where tenant.yaml says so. */
+export interface CertificateFiles extends Position {
+  certificate: string;
+  key: string;
 }
 
 export interface TenantConfigResult {
@@ -58,14 +64,19 @@ function parse(text: string, file: string, context: TenantContext): Parsed {
   if (!value) return { problems };
   const broken = rules.flatMap((rule) => rule(value, source, context));
   if (broken.length > 0) return { problems: broken };
-  return { config: resolve(value, context), source, problems: findNotCarriedOut(source, notYet) };
+  return { config: resolve(value, source, context), source, problems: findNotCarriedOut(source, notYet) };
 }
 
-function resolve(file: TenantFile, { plans, defaultPlan }: TenantContext): TenantConfig {
+function resolve(file: TenantFile, source: YamlSource, { plans, defaultPlan }: TenantContext): TenantConfig {
   const plan = file.plan ?? defaultPlan;
-  const { domains, tls, grants, branding } = file;
+  const { domains, grants, branding } = file;
   const limits = applyLimits(plans?.get(plan) ?? starterPlan, file.limits);
-  return { domains, plan, limits, idleMs: file.idle, tls, egress: file.network.egress, grants, branding };
+  return { domains, plan, limits, idleMs: file.idle, tls: resolveTls(file, source), egress: file.network.egress, grants, branding };
+}
+
+function resolveTls({ tls: { redirect, hsts, certificate, key } }: TenantFile, source: YamlSource): TenantConfig['tls'] {
+  const files = certificate !== undefined && key !== undefined && { certificate, key, ...source.positionOf(['tls', 'certificate']) };
+  return { redirect, hstsSeconds: hsts, ...(files && { files }) };
 }
 
 type Rule = (file: TenantFile, source: YamlSource, context: TenantContext) => Problem[];
@@ -127,11 +138,6 @@ function hasKeyForCertificate({ tls }: TenantFile, source: YamlSource): Problem[
 const notYet: readonly NotYet[] = [
   { path: ['network', 'egress'], message: '`network.egress` is read but not carried out yet: the tenant has no network' },
   { path: ['grants'], message: '`grants` is read but not carried out yet: nothing crosses between tenants' },
-  { path: ['tls', 'certificate'], message: '`tls.certificate` is read but not carried out yet: there is plain http only' },
   { path: ['limits', 'disk'], message: '`limits.disk` is read but not carried out yet: disk space is not limited' },
-  {
-    path: ['limits', 'requestsPerSecond'],
-    message: '`limits.requestsPerSecond` is read but not carried out yet: requests are not limited',
-  },
   { path: ['branding', 'errorPages'], message: '`branding.errorPages` is read but not carried out yet: error pages are the plain ones' },
 ];

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { parseEgressTarget } from './addresses.ts';
 import { parseDomainName } from './domain-name.ts';
-import { absolutePath, insidePath } from './path-values.ts';
+import { absolutePath, insidePath, operatorPath } from './path-values.ts';
 import { limitsSchema } from './plans.ts';
-import { durationBetween, line, planName, textAs, wholeNumber, type Parsed } from './values.ts';
+import { durationBetween, line, parseDuration, planName, textAs, wholeNumber, type Parsed } from './values.ts';
 
 /** Lower case, punycode; `*.` in front for all names below it. */
 export interface TenantDomain {
@@ -39,7 +39,15 @@ const grant = z.strictObject({
 });
 
 const idleTime = z.union([z.literal('never'), durationBetween('1s', '24d', 'How long without a request before an app sleeps')]);
-const pem = (description: string): z.ZodType<string, string> => insidePath(description, 'certificate.pem');
+const pem = (description: string): z.ZodType<string, string> => operatorPath(description, 'certificate.pem');
+
+/** Two years, which lists of preloaded hosts ask for at most. */
+const maxHstsSeconds = 63_072_000;
+
+function parseHsts(text: string): Parsed<number> {
+  const parsed = parseDuration(text, maxHstsSeconds * 1_000);
+  return 'value' in parsed ? { value: Math.floor(parsed.value / 1_000) } : parsed;
+}
 
 /** tenant.yaml (INTERFACE 3). */
 export const tenantSchema = z
@@ -59,9 +67,12 @@ export const tenantSchema = z
     tls: z
       .strictObject({
         redirect: z.boolean().default(true).meta({ description: 'http goes to https where there is a certificate' }),
-        hsts: wholeNumber(0, 63_072_000, 'Seconds; 0 sends no header').default(0),
-        certificate: pem('A certificate of your own, in this folder').exactOptional(),
-        key: pem('Its key').exactOptional(),
+        hsts: z
+          .union([wholeNumber(0, maxHstsSeconds, 'Seconds; 0 sends no header'), textAs(parseHsts, 'A duration', '180d')])
+          .default(0)
+          .meta({ description: 'How long browsers are to use https only (RFC 6797)' }),
+        certificate: pem('A certificate chain of your own, as PEM: in this folder, or an absolute path').exactOptional(),
+        key: pem('Its key, as PEM, not encrypted').exactOptional(),
       })
       .prefault({}),
     branding: z

@@ -45,12 +45,12 @@ const msPerUnit: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000
 /** A timer of Node holds at most 2^31 - 1 ms. */
 const maxDurationMs = 24 * 86_400_000;
 
-/** `10m` in milliseconds, at most 24 days. */
-export function parseDuration(text: string): Parsed<number> {
+/** `10m` in milliseconds; what no timer waits for may be longer. */
+export function parseDuration(text: string, maxMs: number = maxDurationMs): Parsed<number> {
   const match = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text);
   const ms = match ? Number(match[1]) * (msPerUnit[match[2] ?? ''] ?? Number.NaN) : Number.NaN;
-  if (ms <= maxDurationMs) return { value: ms };
-  if (ms > maxDurationMs) return { fault: { message: 'must be at most 24d', fix: 'write a shorter time' } };
+  if (ms <= maxMs) return { value: ms };
+  if (ms > maxMs) return { fault: { message: `must be at most ${maxMs / 86_400_000}d`, fix: 'write a shorter time' } };
   return { fault: { message: 'must be a duration such as 10m', fix: 'write a whole number and ms, s, m, h or d' } };
 }
 

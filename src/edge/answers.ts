@@ -7,6 +7,8 @@ export interface Answer {
   retryAfterSeconds?: number;
   /** Redirects only. */
   location?: string;
+  /** Instead of a page. */
+  document?: { contentType: string; cacheControl: string; bytes: Buffer };
   /** The connection can not go on: what comes next on it is not known to be a request. */
   close?: boolean;
 }

@@ -1,13 +1,7 @@
-import type { AppName, TenantName } from '../base/ids.ts';
-import type { AppRouteState } from '../protocol/edge.ts';
+import type { AppName } from '../base/ids.ts';
+import type { AppRoute, AppRouteState } from '../protocol/edge.ts';
+import type { TenantState } from './tenant-state.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
-
-/** What the edge knows of a tenant besides its routes. */
-export interface TenantFacts {
-  name: TenantName;
-  bodySizeBytes: number;
-  brandName: string | undefined;
-}
 
 /** A request that waits for its app. */
 export interface HeldRequest {
@@ -20,21 +14,25 @@ export interface HeldRequest {
  */
 export class AppTarget {
   readonly app: AppName;
-  readonly tenant: TenantFacts;
+  readonly tenant: TenantState;
   /** Whole field lines that tell the app who it is. */
   readonly identityFields: string;
   state: AppRouteState = 'starting';
+  release = '';
+  compress = false;
   pools: readonly UpstreamPool[] = [];
   private readonly held = new Set<HeldRequest>();
 
-  constructor(tenant: TenantFacts, app: AppName) {
+  constructor(tenant: TenantState, app: AppName) {
     this.tenant = tenant;
     this.app = app;
     this.identityFields = `x-tenantd-tenant: ${tenant.name}\r\nx-tenantd-app: ${app}\r\n`;
   }
 
-  change(state: AppRouteState, pools: readonly UpstreamPool[]): void {
+  change({ state, release, compress }: Omit<AppRoute, 'app' | 'upstreams'>, pools: readonly UpstreamPool[]): void {
     this.state = state;
+    this.release = release;
+    this.compress = compress;
     this.pools = pools;
     if (this.state === 'starting') return;
     const held = [...this.held];

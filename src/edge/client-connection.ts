@@ -2,24 +2,30 @@ import type { Socket } from 'node:net';
 import { findHeadEnd, refuseIncompleteHead, skipEmptyLines } from '../http1/head-end.ts';
 import { parseRequestHead } from '../http1/request-head.ts';
 import type { Refusal } from '../http1/refusals.ts';
-import { answerRefusal, answers } from './answers.ts';
-import { forwardedFields } from './client-address.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import { type Answer, answerRefusal, answers } from './answers.ts';
+import { type ConnectionFacts, connectionFacts } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
+import type { ServedConnection } from './edge.ts';
 import { Exchange } from './exchange.ts';
+import { writeHttp1Answer, writeHttp1Body, writeHttp1Head, writeHttp1Interim } from './http1-writer.ts';
+import type { RequestClient } from './request-client.ts';
+import { openTunnel } from './tunnel.ts';
 
 /**
- * A client's connection: requests one after another.
+ * A client's connection in HTTP/1.1: requests one after another.
  *
  * Invariants:
  * - At most one exchange at a time; the next head is read when the response before it went out, and the client took it.
  * - `pending` holds what came and is not used yet: less than a head's limit and one read. While it can not be used nothing is read.
  * - After `closing` nothing that comes is looked at.
  */
-export class ClientConnection implements Deadline {
+export class ClientConnection implements Deadline, RequestClient, ServedConnection {
   deadlineAtMs = Infinity;
   readonly socket: Socket;
-  readonly forwardedFields: string;
+  readonly connection: ConnectionFacts;
+  readonly protocol = 'HTTP/1.1';
   pending: Buffer | undefined = undefined;
   /** The client closed its direction. */
   inputEnded = false;
@@ -34,7 +40,7 @@ export class ClientConnection implements Deadline {
   constructor(edge: EdgeContext, socket: Socket, onClose: (connection: ClientConnection) => void) {
     this.edge = edge;
     this.socket = socket;
-    this.forwardedFields = forwardedFields(socket);
+    this.connection = connectionFacts(socket);
     socket
       .on('data', (bytes: Buffer) => this.receive(bytes))
       .on('end', () => this.receiveEnd())
@@ -75,6 +81,26 @@ export class ClientConnection implements Deadline {
     this.steerReading();
   }
 
+  sendAnswer(exchange: Exchange, answer: Answer, keep: boolean): number {
+    return writeHttp1Answer(this.socket, exchange, answer, keep);
+  }
+
+  sendInterim(exchange: Exchange, head: ResponseHead): void {
+    writeHttp1Interim(this.socket, exchange, head);
+  }
+
+  sendHead(exchange: Exchange, head: ResponseHead, piece: Buffer | undefined, ended: boolean): boolean {
+    return writeHttp1Head(this.socket, exchange, head, piece, ended);
+  }
+
+  sendBody(exchange: Exchange, piece: Buffer | undefined, ended: boolean): boolean {
+    return writeHttp1Body(this.socket, exchange, piece, ended);
+  }
+
+  switchProtocols(exchange: Exchange, following: Buffer | undefined): void {
+    openTunnel(this, exchange, following);
+  }
+
   /** The exchange is over. */
   finish(keep: boolean): void {
     this.exchange = undefined;
@@ -90,7 +116,13 @@ export class ClientConnection implements Deadline {
   /** A reset, not an orderly end: for a body that ends with its connection that is the only sign that it is not whole. */
   cut(): void {
     this.exchange = undefined;
-    this.socket.resetAndDestroy();
+    // Over TLS the sign is an end without `close_notify` (RFC 8446 6.1).
+    if (this.connection.secure) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
   }
 
   /** Hands the socket over; answers what the client sent after its request. */

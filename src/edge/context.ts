@@ -1,3 +1,4 @@
+import { Certificates } from './certificates.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { ResponseHead } from '../http1/response-head.ts';
 import { Deadlines } from './deadlines.ts';
@@ -13,6 +14,9 @@ export interface EdgeContext {
   readonly deadlines: Deadlines;
   readonly upstreams: Upstreams;
   readonly routes: RouteTable;
+  readonly certificates: Certificates;
+  /** Where plain http is sent to; undefined when there is no https. */
+  readonly httpsPort: number | undefined;
   readonly nextRequestId: () => string;
   /** Filled anew by each parse; used up before the next one. */
   readonly requestHead: RequestHead;
@@ -22,7 +26,14 @@ export interface EdgeContext {
   closing: boolean;
 }
 
-export function createContext(socketsDir: string, limits: EdgeLimits, reportFault: FaultLog): EdgeContext {
+export interface ContextOptions {
+  socketsDir: string;
+  limits: EdgeLimits;
+  httpsPort?: number | undefined;
+  reportFault: FaultLog;
+}
+
+export function createContext({ socketsDir, limits, httpsPort, reportFault }: ContextOptions): EdgeContext {
   const deadlines = new Deadlines(limits.tickMs);
   const upstreams = new Upstreams(socketsDir, deadlines, limits);
   return {
@@ -30,6 +41,8 @@ export function createContext(socketsDir: string, limits: EdgeLimits, reportFaul
     deadlines,
     upstreams,
     routes: new RouteTable(upstreams),
+    certificates: new Certificates(),
+    httpsPort,
     nextRequestId: createRequestIds(),
     requestHead: new RequestHead(),
     responseHead: new ResponseHead(),

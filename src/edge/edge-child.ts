@@ -7,6 +7,7 @@ export interface EdgeChildOptions {
   command: readonly [string, ...string[]];
   listenerFds: readonly number[];
   onLog: Handler;
+  onCertificate: Handler;
 }
 
 /** One edge as its master sees it. Entry: main.ts, role `edge`. */
@@ -22,11 +23,15 @@ export interface EdgeChild {
 const maxQueuedBytes = 64 << 20;
 
 /** Gives it the listening sockets as the descriptors 3 and up, and after them a socket for its channel. */
-export function startEdgeChild({ command: [program, ...args], listenerFds, onLog }: EdgeChildOptions): EdgeChild {
+export function startEdgeChild({ command: [program, ...args], listenerFds, onLog, onCertificate }: EdgeChildOptions): EdgeChild {
   const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe'] });
   const stream: unknown = child.stdio[3 + listenerFds.length];
   // It could not be started at all; `error` says why.
-  const channel = createChannel({ stream: stream instanceof Duplex ? stream : closedStream(), maxQueuedBytes, handlers: { log: onLog } });
+  const channel = createChannel({
+    stream: stream instanceof Duplex ? stream : closedStream(),
+    maxQueuedBytes,
+    handlers: { log: onLog, certificate: onCertificate },
+  });
   return { channel, exited: exitOf(child), startedAtMs: performance.now(), kill: () => void child.kill('SIGKILL') };
 }
 

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { TenantName } from '../base/ids.ts';
 import { createChannel } from '../protocol/channel.ts';
-import type { EdgeNotifications, EdgeRequests } from '../protocol/edge.ts';
+import type { CertificateEvent, EdgeKeyNotifications, EdgeNotifications, EdgeRequests, TenantCertificate } from '../protocol/edge.ts';
 import { createEdge, type Edge } from './edge.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';
@@ -9,7 +9,9 @@ import { createFaultLog } from './fault-log.ts';
 export interface EdgeProcessOptions {
   /** The channel to the master. */
   channelFd: number;
-  listenerFds: readonly number[];
+  httpFds: readonly number[];
+  httpsFds: readonly number[];
+  httpsPort: number | undefined;
   socketsDir: string;
 }
 
@@ -23,9 +25,9 @@ export interface EdgeProcess {
 const orphanGraceMs = 10_000;
 
 /** One edge, told by its master what to do. It accepts from its first whole route table on. */
-export function runEdge({ channelFd, listenerFds, socketsDir }: EdgeProcessOptions): EdgeProcess {
+export function runEdge({ channelFd, httpFds, httpsFds, httpsPort, socketsDir }: EdgeProcessOptions): EdgeProcess {
   const send = (level: LogLevel, message: string): void => channel.notify('log', { level, message });
-  const edge = createEdge({ socketsDir, reportFault: createFaultLog(send, () => performance.now()) });
+  const edge = createEdge({ socketsDir, httpsPort, reportFault: createFaultLog(send, () => performance.now()) });
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
@@ -35,7 +37,8 @@ export function runEdge({ channelFd, listenerFds, socketsDir }: EdgeProcessOptio
   async function listenOnce(): Promise<void> {
     if (listening || ending) return;
     listening = true;
-    for (const fd of listenerFds) await edge.listen({ fd });
+    for (const fd of httpFds) await edge.listen({ fd }, 'http');
+    for (const fd of httpsFds) await edge.listen({ fd }, 'https');
     send('info', 'an edge accepts connections');
   }
 
@@ -44,6 +47,7 @@ export function runEdge({ channelFd, listenerFds, socketsDir }: EdgeProcessOptio
     onFault: (error) => send('error', error.message),
     handlers: {
       ...routeHandlers(edge, listenOnce),
+      ...certificateHandlers(edge, (event) => channel.notify('certificate', event)),
       'drain-upstream': async (params) => {
         const { id, timeoutMs } = params as EdgeRequests['drain-upstream']['params'];
         return { drained: await edge.drainUpstream(id, timeoutMs) };
@@ -60,11 +64,30 @@ export function runEdge({ channelFd, listenerFds, socketsDir }: EdgeProcessOptio
   return { ended, shutdown: (timeoutMs) => shutdown(timeoutMs).then(settleEnded) };
 }
 
-function routeHandlers({ routes }: Edge, onWhole: () => Promise<void>) {
+function certificateHandlers({ certificates, setTicketKeys }: Edge, report: (event: CertificateEvent) => void) {
   return {
-    'snapshot-begin': () => routes.beginSnapshot(),
+    'set-certificate': (params: unknown) => {
+      const certificate = params as TenantCertificate;
+      const problem = certificates.set(certificate, Date.now());
+      report({ tenant: certificate.tenant, id: certificate.id, ...(problem !== undefined && { problem }) });
+    },
+    'remove-certificate': (params: unknown) => {
+      const { tenant, id } = params as EdgeNotifications['remove-certificate'];
+      certificates.remove(tenant, id);
+    },
+    'set-ticket-keys': (params: unknown) => setTicketKeys(Buffer.from((params as EdgeKeyNotifications['set-ticket-keys']).keys, 'base64')),
+  };
+}
+
+function routeHandlers({ routes, certificates }: Edge, onWhole: () => Promise<void>) {
+  return {
+    'snapshot-begin': () => {
+      routes.beginSnapshot();
+      certificates.beginSnapshot();
+    },
     'snapshot-end': () => {
       routes.endSnapshot();
+      certificates.endSnapshot();
       return onWhole();
     },
     'set-tenant': (params: unknown) => routes.setTenant(params as EdgeNotifications['set-tenant']),

@@ -2,10 +2,9 @@ import { type BodyReader, noBody } from '../http1/body.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type Answer, answers } from './answers.ts';
 import type { AppTarget, HeldRequest } from './app-target.ts';
-import type { ClientConnection } from './client-connection.ts';
 import type { EdgeContext } from './context.ts';
-import { renderAnswer } from './error-page.ts';
 import { forward, retryAfterLoss } from './forward.ts';
+import type { RequestClient } from './request-client.ts';
 import { passRequestBody, takeFirstPiece } from './request-body.ts';
 import { endOfResponse, receiveResponse } from './response.ts';
 import type { HostEntry } from './route-table.ts';
@@ -13,6 +12,12 @@ import { requestSteps } from './steps.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import { type UpstreamFailure, upstreamFailures } from './upstream-failures.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
+
+/**
+ * How a response's body goes to the client: `framed` as the app framed it; `chunked` in chunks of our own; `content` alone, for
+ * HTTP/1.0, which knows no chunks, and HTTP/2, which has frames.
+ */
+export type BodyForm = 'framed' | 'chunked' | 'content';
 
 /**
  * One request and its response.
@@ -23,7 +28,7 @@ import type { UpstreamPool } from './upstream-pool.ts';
  * - It has at most one upstream connection, and gives it back for reuse only if request and response both ended cleanly.
  */
 export class Exchange implements UpstreamUser, HeldRequest {
-  readonly client: ClientConnection;
+  readonly client: RequestClient;
   readonly edge: EdgeContext;
   readonly id: string;
   method = '';
@@ -52,7 +57,10 @@ export class Exchange implements UpstreamUser, HeldRequest {
   partialHead: Buffer | undefined = undefined;
   interimResponses = 0;
   responseBody: BodyReader | undefined = undefined;
-  /** Content without its chunks, for a client that knows none; undefined when the body is passed as it is. */
+  bodyForm: BodyForm = 'framed';
+  /** Whole field lines besides those of the app. */
+  addedFields = '';
+  /** Content without its chunks, until it is passed on; undefined when the body is passed as it came. */
   content: Buffer[] | undefined = undefined;
   /** The client does not take the response as fast as it comes. */
   downloadBlocked = false;
@@ -60,7 +68,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   private held = false;
   private over = false;
 
-  constructor(client: ClientConnection, edge: EdgeContext) {
+  constructor(client: RequestClient, edge: EdgeContext) {
     this.client = client;
     this.edge = edge;
     this.id = edge.nextRequestId();
@@ -168,21 +176,13 @@ export class Exchange implements UpstreamUser, HeldRequest {
     if (this.over) return;
     if (!this.requestBody.done && !this.upstream) takeFirstPieceQuietly(this);
     const keep = this.keepAlive && !answer.close && this.requestBody.done && !this.edge.closing;
-    this.client.socket.write(
-      renderAnswer(answer, {
-        requestId: this.id,
-        brandName: this.target?.tenant.brandName ?? this.host?.tenant.brandName,
-        headOnly: this.method === 'HEAD',
-        connection: this.connectionField(keep),
-      }),
-    );
+    this.client.sendAnswer(this, answer, keep);
     this.end(false);
     this.client.finish(keep);
   }
 
-  connectionField(keep: boolean): string | undefined {
-    if (!keep) return 'close';
-    return this.minor === 0 ? 'keep-alive' : undefined;
+  get brandName(): string | undefined {
+    return this.target?.tenant.brandName ?? this.host?.tenant.brandName;
   }
 
   /** The response went out whole. */

@@ -1,5 +1,7 @@
 /** The edge's bounds (invariant 12) and time limits. One object, so that a test can shorten the times. */
 export interface EdgeLimits {
+  /** A TLS handshake. */
+  handshakeMs: number;
   /** From a head's first byte to its last: against clients that send it drop by drop. */
   headMs: number;
   /** A client's connection without a request. */
@@ -27,6 +29,7 @@ export interface EdgeLimits {
 }
 
 export const defaultLimits: EdgeLimits = {
+  handshakeMs: 10_000,
   headMs: 10_000,
   idleMs: 60_000,
   bodyStallMs: 60_000,

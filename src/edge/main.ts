@@ -9,7 +9,7 @@ const signalGraceMs = 10_000;
 const [, script = '', settingsText = ''] = process.argv;
 const role: EdgeRole = process.argv[3] === 'edge' ? 'edge' : 'master';
 const settings = JSON.parse(settingsText) as EdgeSettings;
-const listenerFds = Array.from({ length: settings.httpListeners }, (_, index) => firstListenerFd + index);
+const listenerFds = Array.from({ length: settings.httpListeners + settings.httpsListeners }, (_, index) => firstListenerFd + index);
 
 const running = role === 'edge' ? startEdge() : startMaster();
 process.on('SIGTERM', () => void running.shutdown(signalGraceMs));
@@ -30,7 +30,9 @@ function startMaster() {
 function startEdge() {
   return runEdge({
     channelFd: firstListenerFd + listenerFds.length,
-    listenerFds,
+    httpFds: listenerFds.slice(0, settings.httpListeners),
+    httpsFds: listenerFds.slice(settings.httpListeners),
+    httpsPort: settings.httpsPort,
     socketsDir: settings.socketsDir ?? edgeSocketsDir,
   });
 }

@@ -35,6 +35,7 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
       const { level, message } = params as { level: LogLevel; message: string };
       log(level, message);
     },
+    onCertificate: (params) => void link.notify('certificate', params),
   });
   const pass = (method: RouteMessage['method'], params: unknown): void => {
     const message = { method, params } as RouteMessage;

@@ -48,7 +48,7 @@ export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
 /** True when the body can not go on: it is malformed, or over the tenant's limit. */
 function refuseBody(exchange: Exchange): boolean {
   const { requestBody, target } = exchange;
-  const tooLarge = target !== undefined && requestBody.contentBytes > target.tenant.bodySizeBytes;
+  const tooLarge = target !== undefined && requestBody.contentBytes > target.tenant.limits.bodySizeBytes;
   if (requestBody.fault === undefined && !tooLarge) return false;
   if (exchange.responseBody) exchange.abort();
   else exchange.answer(tooLarge ? answers.bodyTooLarge : answers.malformed);

@@ -3,14 +3,10 @@ import { ChunkedBody } from '../http1/chunked-body.ts';
 import { findHeadEnd } from '../http1/head-end.ts';
 import { maxHeadBytes } from '../http1/limits.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
-import { rewriteResponseHead } from '../http1/rewrite.ts';
 import { pieceOf } from './body-piece.ts';
 import type { Exchange } from './exchange.ts';
-import { writeHeadAndBody } from './socket-write.ts';
-import { openTunnel } from './tunnel.ts';
 
 const switchingProtocols = 101;
-const upgradeRequired = 426;
 
 /** Bytes of the app. */
 export function receiveResponse(exchange: Exchange, bytes: Buffer): void {
@@ -20,8 +16,9 @@ export function receiveResponse(exchange: Exchange, bytes: Buffer): void {
 
 /** The app closed its direction in the middle of a response, which is the end of one that has no other. */
 export function endOfResponse(exchange: Exchange): void {
-  if (exchange.responseBody instanceof UntilCloseBody) exchange.complete();
-  else exchange.abort();
+  if (!(exchange.responseBody instanceof UntilCloseBody)) return exchange.abort();
+  exchange.client.sendBody(exchange, undefined, true, '');
+  exchange.complete();
 }
 
 function receiveHead(exchange: Exchange, bytes: Buffer): void {
@@ -38,7 +35,7 @@ function receiveHead(exchange: Exchange, bytes: Buffer): void {
     if (status === switchingProtocols) return switchProtocols(exchange, following);
     if (status >= 200) return beginResponse(exchange, exchange.edge.responseHead, following);
     if (++exchange.interimResponses > exchange.edge.limits.interimResponses) return exchange.fail('malformed');
-    passInterim(exchange);
+    exchange.client.sendInterim(exchange, exchange.edge.responseHead);
     rest = following;
     searchFrom = 0;
   }
@@ -49,73 +46,65 @@ function keepPartialHead(exchange: Exchange, bytes: Buffer): void {
   else exchange.partialHead = bytes;
 }
 
-/** 100 Continue, 103 Early Hints and the like. RFC 9110 15.2: HTTP/1.0 has none. */
-function passInterim({ client, edge, minor }: Exchange): void {
-  if (minor === 0) return;
-  const fields = { contentLength: false, transferEncoding: false, upgrade: false, added: '' };
-  client.socket.write(rewriteResponseHead(edge.responseHead, fields), 'latin1');
-}
-
 function switchProtocols(exchange: Exchange, following: Buffer | undefined): void {
-  if (!exchange.upgrade || !exchange.requestBody.done) return exchange.fail('malformed');
-  const added = `connection: upgrade\r\nx-request-id: ${exchange.id}\r\n`;
-  const fields = { contentLength: false, transferEncoding: false, upgrade: true, added };
-  openTunnel(exchange, rewriteResponseHead(exchange.edge.responseHead, fields), following);
+  if (!exchange.upgrade || !exchange.requestBody.done) exchange.fail('malformed');
+  else exchange.client.switchProtocols(exchange, following);
 }
 
 function beginResponse(exchange: Exchange, head: ResponseHead, following: Buffer | undefined): void {
+  const { client } = exchange;
   const body = responseBody(exchange, head);
   const endsWithConnection = body instanceof UntilCloseBody;
   exchange.upstreamReusable = !endsWithConnection && !head.close && (head.minor === 1 || head.keepAlive);
-  exchange.keepAlive &&= !endsWithConnection && !exchange.content && exchange.requestBody.done && !exchange.edge.closing;
-  const headText = rewriteHead(exchange, head);
+  exchange.keepAlive &&= keepsConnection(exchange, endsWithConnection);
   // The first of the body is read before the head is written: what is malformed at once is still a 502.
   const taken = following ? body.take(following) : 0;
   if (body.fault !== undefined) return exchange.fail('malformed');
   exchange.responseBody = body;
   exchange.firstPiece = undefined;
   const piece = following && responsePiece(exchange, body, following);
-  const flowing = writeHeadAndBody(exchange.client.socket, headText, piece);
+  const flowing = client.sendHead(exchange, head, piece, body.done, trailersOf(exchange, body));
   advance(exchange, body, flowing, taken === (following?.length ?? 0));
+}
+
+/** Towards HTTP/1.0 and for a body that has no other end, the connection's end is the body's. */
+function keepsConnection({ client, edge, minor, content, requestBody }: Exchange, endsWithConnection: boolean): boolean {
+  if (client.protocol === 'HTTP/2') return true;
+  const needsEnd = endsWithConnection || (content !== undefined && minor === 0);
+  return !needsEnd && requestBody.done && !edge.closing;
 }
 
 /** RFC 9112 6.3. */
 function responseBody(exchange: Exchange, head: ResponseHead): BodyReader {
   if (exchange.method === 'HEAD' || head.status === 204 || head.status === 304) return noBody;
-  if (head.chunked) return exchange.minor === 0 ? dechunkedBody(exchange) : new ChunkedBody();
+  if (head.chunked) return exchange.bodyForm === 'framed' ? new ChunkedBody() : dechunkedBody(exchange);
   if (head.contentLength === -1) return new UntilCloseBody();
   return head.contentLength === 0 ? noBody : new LengthBody(head.contentLength);
 }
 
-/** HTTP/1.0 knows no chunks: the client gets the content alone, and the connection's end as the body's. */
 function dechunkedBody(exchange: Exchange): BodyReader {
   const content: Buffer[] = [];
   exchange.content = content;
   return new ChunkedBody((bytes) => content.push(bytes));
 }
 
-function rewriteHead(exchange: Exchange, head: ResponseHead): string {
-  const upgrade = head.status === upgradeRequired;
-  const connection = upgrade ? 'upgrade' : exchange.connectionField(exchange.keepAlive);
-  return rewriteResponseHead(head, {
-    // RFC 9110 8.6, RFC 9112 6.1: a 204 has neither.
-    contentLength: head.status !== 204,
-    transferEncoding: head.status !== 204 && exchange.minor === 1,
-    upgrade,
-    added: `x-request-id: ${exchange.id}\r\n${connection === undefined ? '' : `connection: ${connection}\r\n`}`,
-  });
-}
-
 function passResponseBody(exchange: Exchange, body: BodyReader, bytes: Buffer): void {
   const taken = body.take(bytes);
   if (body.fault !== undefined) return exchange.abort();
   const piece = responsePiece(exchange, body, bytes);
-  const flowing = piece === undefined || exchange.client.socket.write(piece);
+  const flowing = exchange.client.sendBody(exchange, piece, body.done, trailersOf(exchange, body));
   advance(exchange, body, flowing, taken === bytes.length);
 }
 
-function responsePiece(exchange: Exchange, body: BodyReader, bytes: Buffer): Buffer | undefined {
-  return exchange.content ? Buffer.concat(exchange.content.splice(0)) : pieceOf(body, bytes);
+function responsePiece({ content }: Exchange, body: BodyReader, bytes: Buffer): Buffer | undefined {
+  if (!content) return pieceOf(body, bytes);
+  const [only, ...more] = content.splice(0);
+  return only && more.length > 0 ? Buffer.concat([only, ...more]) : only;
+}
+
+/** Field lines for a client that does not get the app's own framing. */
+function trailersOf({ content }: Exchange, body: BodyReader): string {
+  return content && body.done && body.tail !== '' ? body.tail.slice(0, -2) : '';
 }
 
 /** `clean`: the app sent nothing beyond the response's end; a connection that holds more is not used again. */

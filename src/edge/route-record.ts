@@ -1,22 +1,27 @@
-import type { TenantName } from '../base/ids.ts';
-import type { EdgeNotifications, TenantRoutes } from '../protocol/edge.ts';
+import type { EdgeNotifications } from '../protocol/edge.ts';
 
 export type RouteMessage = {
   [Method in keyof EdgeNotifications]: { method: Method; params: EdgeNotifications[Method] };
 }[keyof EdgeNotifications];
 
-export const routeMethods = ['snapshot-begin', 'snapshot-end', 'set-tenant', 'remove-tenant', 'set-app'] as const;
+type KeptMessage = Extract<RouteMessage, { method: 'set-tenant' | 'set-certificate' }>;
+
+export const routeMethods = [
+  ...(['snapshot-begin', 'snapshot-end', 'set-tenant', 'remove-tenant', 'set-app'] as const),
+  ...(['set-certificate', 'remove-certificate'] as const),
+];
 
 /**
- * What the daemon last said of the routes, kept by the master for edges that start while the daemon is away.
+ * What the daemon last said of routes and certificates, kept by the master for edges that start while the daemon is away.
  *
  * Invariant: an edge that is sent `replay()`, and then what is recorded afterwards, knows the same as the others. Before the
  * first whole snapshot it is not told of an end, so that it does not accept requests for tenants it has yet to hear of.
  */
 export class RouteRecord {
-  private readonly tenants = new Map<TenantName, TenantRoutes>();
-  /** Set since `snapshot-begin`; undefined outside of a snapshot. */
-  private seen: Set<TenantName> | undefined = undefined;
+  /** The last word on each tenant and certificate. */
+  private readonly kept = new Map<string, KeptMessage>();
+  /** Keys set since `snapshot-begin`; undefined outside of a snapshot. */
+  private seen: Set<string> | undefined = undefined;
   private whole = false;
 
   record(message: RouteMessage): void {
@@ -28,14 +33,19 @@ export class RouteRecord {
         this.endSnapshot();
         break;
       case 'set-tenant':
-        this.seen?.add(message.params.tenant);
-        this.tenants.set(message.params.tenant, message.params);
+        this.keep(tenantKey(message.params.tenant), message);
         break;
       case 'remove-tenant':
-        this.tenants.delete(message.params.tenant);
+        this.kept.delete(tenantKey(message.params.tenant));
         break;
       case 'set-app':
         this.setApp(message.params);
+        break;
+      case 'set-certificate':
+        this.keep(certificateKey(message.params), message);
+        break;
+      case 'remove-certificate':
+        this.kept.delete(certificateKey(message.params));
         break;
     }
   }
@@ -48,35 +58,41 @@ export class RouteRecord {
   *replay(): Generator<RouteMessage> {
     if (this.whole) {
       yield begin;
-      yield* this.setAll(this.tenants.keys());
+      yield* this.kept.values();
       yield end;
     }
     if (!this.seen) return;
     yield begin;
-    yield* this.setAll(this.seen);
+    for (const key of this.seen) {
+      const message = this.kept.get(key);
+      if (message) yield message;
+    }
   }
 
-  private *setAll(names: Iterable<TenantName>): Generator<RouteMessage> {
-    for (const name of names) {
-      const params = this.tenants.get(name);
-      if (params) yield { method: 'set-tenant', params };
-    }
+  private keep(key: string, message: KeptMessage): void {
+    this.seen?.add(key);
+    this.kept.set(key, message);
   }
 
   private endSnapshot(): void {
     const { seen } = this;
     this.abandonSnapshot();
     if (!seen) return;
-    for (const tenant of this.tenants.keys()) if (!seen.has(tenant)) this.tenants.delete(tenant);
+    for (const key of this.kept.keys()) if (!seen.has(key)) this.kept.delete(key);
     this.whole = true;
   }
 
   private setApp({ tenant, ...route }: EdgeNotifications['set-app']): void {
-    const known = this.tenants.get(tenant);
-    if (!known?.apps.some(({ app }) => app === route.app)) return;
-    this.tenants.set(tenant, { ...known, apps: known.apps.map((before) => (before.app === route.app ? route : before)) });
+    const key = tenantKey(tenant);
+    const known = this.kept.get(key);
+    if (known?.method !== 'set-tenant' || !known.params.apps.some(({ app }) => app === route.app)) return;
+    const apps = known.params.apps.map((before) => (before.app === route.app ? route : before));
+    this.kept.set(key, { method: 'set-tenant', params: { ...known.params, apps } });
   }
 }
+
+const tenantKey = (tenant: string): string => `tenant ${tenant}`;
+const certificateKey = ({ tenant, id }: { tenant: string; id: string }): string => `certificate ${tenant} ${id}`;
 
 const begin: RouteMessage = { method: 'snapshot-begin', params: {} };
 const end: RouteMessage = { method: 'snapshot-end', params: {} };

@@ -1,20 +1,21 @@
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { AppRoute, EdgeNotifications, HostRoute, TenantRoutes } from '../protocol/edge.ts';
-import { AppTarget, type TenantFacts } from './app-target.ts';
+import { AppTarget } from './app-target.ts';
 import { buildPathRoutes, type PathRoutes } from './path-routes.ts';
+import { TenantState } from './tenant-state.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** What a host leads to. */
 export interface HostEntry {
-  tenant: TenantFacts;
+  tenant: TenantState;
   /** A host to send clients to instead. */
   redirectTo: string | undefined;
   paths: PathRoutes;
 }
 
 interface TenantEntry {
-  facts: TenantFacts;
+  state: TenantState;
   apps: Map<AppName, AppTarget>;
   /** As in the maps below. */
   hosts: Map<string, HostEntry>;
@@ -67,13 +68,12 @@ export class RouteTable {
   setTenant(routes: TenantRoutes): void {
     this.seen?.add(routes.tenant);
     const before = this.tenants.get(routes.tenant);
-    const facts = before?.facts ?? { name: routes.tenant, bodySizeBytes: 0, brandName: undefined };
-    facts.bodySizeBytes = routes.bodySizeBytes;
-    facts.brandName = routes.brandName;
-    const apps = new Map(routes.apps.map((route) => [route.app, this.applyApp(facts, before?.apps.get(route.app), route)]));
-    const hosts = new Map(routes.hosts.map((host) => [hostKey(host.host), hostEntry(facts, apps, host)]));
+    const state = before?.state ?? new TenantState(routes);
+    state.change(routes);
+    const apps = new Map(routes.apps.map((route) => [route.app, this.applyApp(state, before?.apps.get(route.app), route)]));
+    const hosts = new Map(routes.hosts.map((host) => [hostKey(host.host), hostEntry(state, apps, host)]));
     if (before) this.dropHosts(before);
-    this.tenants.set(routes.tenant, { facts, apps, hosts });
+    this.tenants.set(routes.tenant, { state, apps, hosts });
     for (const [key, entry] of hosts) this.mapFor(key).set(key, entry);
     for (const [app, target] of before?.apps ?? []) if (!apps.has(app)) this.dropApp(target);
   }
@@ -82,7 +82,7 @@ export class RouteTable {
     const entry = this.tenants.get(tenant);
     const target = entry?.apps.get(route.app);
     // Of a tenant or app that is not routed: the next set-tenant brings it.
-    if (entry && target) this.applyApp(entry.facts, target, route);
+    if (entry && target) this.applyApp(entry.state, target, route);
   }
 
   removeTenant(tenant: TenantName): void {
@@ -94,20 +94,22 @@ export class RouteTable {
   }
 
   /** Lists the new upstreams before it unlists the old, so that those in both keep their connections. */
-  private applyApp(facts: TenantFacts, known: AppTarget | undefined, route: AppRoute): AppTarget {
-    const target = known ?? new AppTarget(facts, route.app);
+  private applyApp(state: TenantState, known: AppTarget | undefined, route: AppRoute): AppTarget {
+    const target = known ?? new AppTarget(state, route.app);
     const pools = route.upstreams.map((upstream) => this.upstreams.list(upstream));
     this.replacePools(target, route, pools);
     return target;
   }
 
   private dropApp(target: AppTarget): void {
-    this.replacePools(target, { state: 'stopped' }, []);
+    const { release, compress } = target;
+    this.replacePools(target, { state: 'stopped', release, compress }, []);
   }
 
-  private replacePools(target: AppTarget, { state }: Pick<AppRoute, 'state'>, pools: UpstreamPool[]): void {
+  private replacePools(target: AppTarget, route: Omit<AppRoute, 'app' | 'upstreams'>, pools: UpstreamPool[]): void {
     const before = target.pools;
-    target.change(state === 'ready' && pools.length === 0 ? 'starting' : state, pools);
+    const state = route.state === 'ready' && pools.length === 0 ? 'starting' : route.state;
+    target.change({ ...route, state }, pools);
     for (const pool of before) pool.unlist();
   }
 
@@ -126,7 +128,7 @@ function hostKey(host: string): string {
   return name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
 }
 
-function hostEntry(tenant: TenantFacts, apps: Map<AppName, AppTarget>, host: HostRoute): HostEntry {
+function hostEntry(tenant: TenantState, apps: Map<AppName, AppTarget>, host: HostRoute): HostEntry {
   if ('redirectTo' in host) return { tenant, redirectTo: host.redirectTo, paths: noPaths };
   const routes = host.paths.flatMap(({ prefix, app }) => {
     const target = apps.get(app);

@@ -17,6 +17,7 @@ function readRequest(exchange: Exchange, head: RequestHead): undefined {
   exchange.minor = head.minor;
   exchange.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
   exchange.upgrade = wantsUpgrade(head);
+  if (head.minor === 0) exchange.bodyForm = 'content';
   prepareRequestBody(exchange, head);
 }
 
@@ -43,13 +44,13 @@ function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
 
 /** A chunked body is measured as it comes. */
 function limitBody({ target }: Exchange, head: RequestHead): Answer | undefined {
-  return target && head.contentLength > target.tenant.bodySizeBytes ? answers.bodyTooLarge : undefined;
+  return target && head.contentLength > target.tenant.limits.bodySizeBytes ? answers.bodyTooLarge : undefined;
 }
 
 function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {
   const { id, target, client } = exchange;
   exchange.head = rewriteRequestHead(
     head,
-    `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${client.forwardedFields}`,
+    `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${client.connection.forwardedFields}`,
   );
 }

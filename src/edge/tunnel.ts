@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
+import type { ClientConnection } from './client-connection.ts';
 import type { Exchange } from './exchange.ts';
+import { switchingHead } from './http1-writer.ts';
 import { writeHeadAndBody } from './socket-write.ts';
 
 /** How long a peer that vanished without a word goes unnoticed. */
@@ -9,8 +11,8 @@ const probeMs = 60_000;
  * After 101 Switching Protocols (RFC 9110 7.8): bytes both ways until both ends are through. The tunnel belongs to nobody but its
  * two sockets, so that no change of routes ends it.
  */
-export function openTunnel(exchange: Exchange, head: string, following: Buffer | undefined): void {
-  const { client } = exchange;
+export function openTunnel(client: ClientConnection, exchange: Exchange, following: Buffer | undefined): void {
+  const head = switchingHead(exchange);
   const upstream = exchange.becomeTunnel();
   if (!upstream) return;
   const early = client.becomeTunnel();

@@ -3,5 +3,7 @@
 /** Where the daemon's sockets are found inside the edges' sandbox. */
 export const edgeControlSocket = '/run/tenantd/edge/control.sock';
 export const edgeSocketsDir = '/run/tenantd/sockets';
-/** Inherited by the master: the TCP listening sockets, bound by the daemon, from this descriptor on. */
+/** Where the edges write access logs; the one folder there that they can write. */
+export const edgeLogsDir = '/var/log/tenantd';
+/** Inherited by the master: the TCP listening sockets, bound by the daemon, from this descriptor on: those of http, then those of https. */
 export const firstListenerFd = 3;

@@ -7,12 +7,20 @@ import type { AppName, TenantName } from '../base/ids.ts';
 
 /** What the master and each edge get as argv[2], as JSON: how they were started. */
 export interface EdgeSettings {
-  /** How many listening sockets were inherited, one an address of `http.listen`. */
+  /** How many listening sockets were inherited, one an address of `http.listen`, and after them one an address of `https.listen`. */
   httpListeners: number;
+  httpsListeners: number;
+  /** Where plain http is sent to; undefined when there is no https. */
+  httpsPort?: number;
   processes: number;
-  /** Instead of `edgeControlSocket` and `edgeSocketsDir`, where there is no sandbox (tests). */
+  /** Whose word about the client's address is taken, as CIDR blocks. */
+  trustedProxies: readonly string[];
+  /** By the size of one tenant's access log; undefined where none is written (tests). */
+  accessLogs?: { maxBytes: number; keep: number };
+  /** Instead of `edgeControlSocket`, `edgeSocketsDir` and `edgeLogsDir`, where there is no sandbox (tests). */
   controlSocket?: string;
   socketsDir?: string;
+  logsDir?: string;
 }
 
 /** argv[3]: the daemon starts the master, and leaves it out; the master starts edges with the same argv[2]. */
@@ -34,6 +42,10 @@ export interface AppRoute {
   app: AppName;
   state: AppRouteState;
   upstreams: Upstream[];
+  /** As in `x-tenantd-context` and the access log. */
+  release: string;
+  /** Its text answers are compressed for clients that take it. */
+  compress: boolean;
 }
 
 export interface PathRoute {
@@ -46,25 +58,79 @@ export type HostRoute =
   /** `host` is lower case, without port; `*.example.com` matches one label or more in front. */
   { host: string; paths: PathRoute[] } | { host: string; redirectTo: string };
 
-/** All that the edge knows of one tenant. Replaces what it knew before, at once. */
+/**
+ * What a tenant's plan allows at the edge. Rates and counts are of all edges together: each keeps its equal share. 0 means no limit
+ * for `requestsPerSecond`, `requestTimeoutMs` and `connectionsPerAddress`; nothing for the others.
+ */
+export interface RequestLimits {
+  bodySizeBytes: number;
+  /** Of a request's head, and of its target. */
+  headSizeBytes: number;
+  targetSizeBytes: number;
+  requestsPerSecond: number;
+  concurrentRequests: number;
+  /** That may wait, for a short time, when so many are open. */
+  queuedRequests: number;
+  webSockets: number;
+  /** Open connections of one client address to this tenant. */
+  connectionsPerAddress: number;
+  /** A connection without a request; a tunnel without a byte in either direction. */
+  idleTimeoutMs: number;
+  tunnelIdleTimeoutMs: number;
+  /** From a request's end to its response's head. */
+  responseTimeoutMs: number;
+  /** From a request's head to its response's end. */
+  requestTimeoutMs: number;
+}
+
+export interface TenantTls {
+  /** Plain http goes to https for hosts that have a certificate. */
+  redirect: boolean;
+  /** `max-age` of Strict-Transport-Security (RFC 6797); 0 for none. */
+  hstsSeconds: number;
+}
+
+/** All that the edge knows of one tenant but its certificates. Replaces what it knew before, at once. */
 export interface TenantRoutes {
   tenant: TenantName;
   hosts: HostRoute[];
   apps: AppRoute[];
-  bodySizeBytes: number;
+  limits: RequestLimits;
+  tls: TenantTls;
   /** Shown on error pages. */
   brandName?: string;
 }
 
+/** One certificate of a tenant, served for those of its names that are hosts of the tenant. */
+export interface TenantCertificate {
+  tenant: TenantName;
+  /** One tenant's certificates are told apart by it; setting it again replaces it, and no connection notices. */
+  id: string;
+  /** PEM: the leaf first. */
+  chain: string;
+  /** PEM, not encrypted. */
+  key: string;
+}
+
 /** Daemon -> master -> edges: notifications. */
 export interface EdgeNotifications {
-  /** Begins a full picture; tenants not set before `snapshot-end` are gone then. */
+  /** Begins a full picture; tenants and certificates not set before `snapshot-end` are gone then. */
   'snapshot-begin': Record<string, never>;
   'snapshot-end': Record<string, never>;
   'set-tenant': TenantRoutes;
   'remove-tenant': { tenant: TenantName };
   /** One app's state and upstreams; open requests to upstreams that are no longer listed go on. */
   'set-app': { tenant: TenantName } & AppRoute;
+  'set-certificate': TenantCertificate;
+  'remove-certificate': { tenant: TenantName; id: string };
+}
+
+/** Master -> edges: notifications. Keys that all edges share; they live in the memory of the edges alone, and end with the master. */
+export interface EdgeKeyNotifications {
+  /** TLS session tickets (RFC 5077): 48 random bytes, in base64. Replaces the one before; tickets of that one are not taken any more. */
+  'set-ticket-keys': { keys: string };
+  /** The first one signs `x-tenantd-context`; all of them are published. Ed25519 private keys, PKCS #8 in base64. */
+  'set-context-keys': { keys: { id: string; privateKey: string }[] };
 }
 
 /** Daemon -> master -> edges: requests. */
@@ -75,10 +141,20 @@ export interface EdgeRequests {
   shutdown: { params: { timeoutMs: number }; result: null };
 }
 
+/** Edges -> master -> daemon. */
+export interface CertificateEvent {
+  tenant: string;
+  id: string;
+  /** A sentence, when it can not be used. */
+  problem?: string;
+}
+
 /** Master -> daemon: notifications. Checked by the daemon. */
 export const edgeEvents = {
   /** First message on every connection. */
   hello: z.strictObject({ version: z.string().max(64) }),
   /** An edge ended and was started again, and the like. */
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(4096) }),
+  /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
+  certificate: z.strictObject({ tenant: z.string().max(64), id: z.string().max(256), problem: z.string().max(1024).optional() }),
 };

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { generousLimits } from '../../support/generous-limits.ts';
 import { host, startEdge } from './edge-under-test.ts';
 import { settled } from './flow.ts';
 import { connectRaw, exchangeRaw, get, statusesOf } from './raw-client.ts';
@@ -84,7 +85,7 @@ describe('a chunked upload', () => {
 describe('a body over the limit of the tenant', () => {
   test('is refused by its length, before the app hears of it', async () => {
     const { raw, route, port } = await startEdge();
-    route({ bodySizeBytes: 10 });
+    route({ limits: { ...generousLimits, bodySizeBytes: 10 } });
     const connections = await raw('one', () => {});
     const text = await exchangeRaw(port, `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 11\r\n\r\n`);
     expect(statusesOf(text)).toEqual([413]);
@@ -93,7 +94,7 @@ describe('a body over the limit of the tenant', () => {
 
   test('is refused when its chunks add up to more', async () => {
     const { raw, route, port } = await startEdge();
-    route({ bodySizeBytes: 10 });
+    route({ limits: { ...generousLimits, bodySizeBytes: 10 } });
     const connections = await raw('one', (socket) => void socket.resume());
     const client = await connectRaw(port);
     client.send(`POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n`);
@@ -105,7 +106,7 @@ describe('a body over the limit of the tenant', () => {
 
   test('may be just as large as the limit', async () => {
     const { http, route, port } = await startEdge();
-    route({ bodySizeBytes: 10 });
+    route({ limits: { ...generousLimits, bodySizeBytes: 10 } });
     await http('one', (incoming, response) => void incoming.resume().on('end', () => response.end()));
     const text = await exchangeRaw(port, `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 10\r\nConnection: close\r\n\r\n0123456789`);
     expect(statusesOf(text)).toEqual([200]);

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { generousLimits } from '../../support/generous-limits.ts';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { createEdge, type Edge } from '../../../src/edge/edge.ts';
 import type { EdgeLimits } from '../../../src/edge/limits.ts';
@@ -30,6 +31,8 @@ export const appRoute = (state: AppRouteState, files: string[], app = 'site'): A
   app: app as AppName,
   state,
   upstreams: files.map((file) => ({ id: `${app}.${file}`, socket: `${tenant}/${file}` })),
+  release: 'local',
+  compress: false,
 });
 
 export const hostRoute = (name: string, paths: Record<string, string> = { '/': 'site' }): HostRoute => ({
@@ -43,7 +46,7 @@ export async function startEdge(limits: Partial<EdgeLimits> = {}): Promise<EdgeU
   mkdirSync(join(folder, tenant));
   const faults: string[] = [];
   const edge = createEdge({ socketsDir: folder, limits: { tickMs: 10, ...limits }, reportFault: (_, message) => faults.push(message) });
-  const server = await edge.listen({ port: 0, host: '127.0.0.1' });
+  const server = await edge.listen({ port: 0, host: '127.0.0.1' }, 'http');
   onTestFinished(async () => {
     await edge.shutdown(0);
     rmSync(folder, { recursive: true });
@@ -68,7 +71,14 @@ export async function startEdge(limits: Partial<EdgeLimits> = {}): Promise<EdgeU
   }
 
   const route = (routes: Partial<TenantRoutes> = {}): void =>
-    edge.routes.setTenant({ tenant, hosts: [hostRoute(host)], apps: [appRoute('ready', ['one'])], bodySizeBytes: 64 << 20, ...routes });
+    edge.routes.setTenant({
+      tenant,
+      hosts: [hostRoute(host)],
+      apps: [appRoute('ready', ['one'])],
+      limits: generousLimits,
+      tls: { redirect: true, hstsSeconds: 0 },
+      ...routes,
+    });
   route();
   return {
     edge,

@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { request } from '../../support/client.ts';
 import { until } from '../../support/until.ts';
+import { generousLimits } from '../../support/generous-limits.ts';
 import { appRoute, host, hostRoute, tenant } from './edge-under-test.ts';
 import { type FakeDaemon, isAlive, type MasterUnderTest, startMaster } from './master-under-test.ts';
 
-const routes = { tenant, hosts: [hostRoute(host)], apps: [appRoute('ready', ['one'])], bodySizeBytes: 1_000 };
+const routes = {
+  tenant,
+  hosts: [hostRoute(host)],
+  apps: [appRoute('ready', ['one'])],
+  limits: generousLimits,
+  tls: { redirect: true, hstsSeconds: 0 },
+};
 
 function sendRoutes({ channel }: FakeDaemon): void {
   channel.notify('snapshot-begin', {});

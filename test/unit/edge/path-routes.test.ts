@@ -1,9 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { AppTarget } from '../../../src/edge/app-target.ts';
+import { TenantState } from '../../../src/edge/tenant-state.ts';
+import { generousLimits } from '../../support/generous-limits.ts';
 import { buildPathRoutes, findApp } from '../../../src/edge/path-routes.ts';
 
-const tenant = { name: 'acme' as TenantName, bodySizeBytes: 0, brandName: undefined };
+const tenant = new TenantState({
+  tenant: 'acme' as TenantName,
+  hosts: [],
+  apps: [],
+  limits: generousLimits,
+  tls: { redirect: true, hstsSeconds: 0 },
+});
 
 function routesTo(prefixes: Record<string, string>): (target: string) => string | undefined {
   const routes = buildPathRoutes(

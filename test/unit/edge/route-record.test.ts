@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest';
+import { generousLimits } from '../../support/generous-limits.ts';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { type RouteMessage, RouteRecord } from '../../../src/edge/route-record.ts';
+
+const plain = { release: 'local', compress: false };
 
 const set = (tenant: string): RouteMessage => ({
   method: 'set-tenant',
   params: {
     tenant: tenant as TenantName,
     hosts: [],
-    apps: [{ app: 'site' as AppName, state: 'starting', upstreams: [] }],
-    bodySizeBytes: 1,
+    apps: [{ app: 'site' as AppName, state: 'starting', upstreams: [], ...plain }],
+    limits: generousLimits,
+    tls: { redirect: true, hstsSeconds: 0 },
   },
 });
 const begin: RouteMessage = { method: 'snapshot-begin', params: {} };
@@ -42,7 +46,7 @@ describe('a new edge is told', () => {
   test('an app as it is now', () => {
     const change: RouteMessage = {
       method: 'set-app',
-      params: { tenant: 'a' as TenantName, app: 'site' as AppName, state: 'failed', upstreams: [] },
+      params: { tenant: 'a' as TenantName, app: 'site' as AppName, state: 'failed', upstreams: [], ...plain },
     };
     const [, message] = recordOf(begin, set('a'), end, change).replay();
     expect(message?.params).toMatchObject({ apps: [{ app: 'site', state: 'failed', upstreams: [] }] });

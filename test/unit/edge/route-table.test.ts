@@ -5,6 +5,7 @@ import { Deadlines } from '../../../src/edge/deadlines.ts';
 import { defaultLimits } from '../../../src/edge/limits.ts';
 import { RouteTable } from '../../../src/edge/route-table.ts';
 import { Upstreams } from '../../../src/edge/upstreams.ts';
+import { generousLimits } from '../../support/generous-limits.ts';
 import type { AppRoute, HostRoute, TenantRoutes } from '../../../src/protocol/edge.ts';
 
 let deadlines: Deadlines;
@@ -17,14 +18,21 @@ beforeEach(() => {
 afterEach(() => deadlines.stop());
 
 const site = 'site' as AppName;
-const ready = (...ids: string[]): AppRoute => ({ app: site, state: 'ready', upstreams: ids.map((id) => ({ id, socket: `t/${id}.sock` })) });
+const plain = { release: 'local', compress: false };
+const ready = (...ids: string[]): AppRoute => ({
+  app: site,
+  state: 'ready',
+  upstreams: ids.map((id) => ({ id, socket: `t/${id}.sock` })),
+  ...plain,
+});
 
 function tenantRoutes(tenant: string, hosts: (string | HostRoute)[], app: AppRoute = ready('one')): TenantRoutes {
   return {
     tenant: tenant as TenantName,
     hosts: hosts.map((host) => (typeof host === 'string' ? { host, paths: [{ prefix: '/', app: site }] } : host)),
     apps: [app],
-    bodySizeBytes: 1_000,
+    limits: generousLimits,
+    tls: { redirect: true, hstsSeconds: 0 },
   };
 }
 
@@ -109,7 +117,7 @@ describe('an app', () => {
   });
 
   test('lets held requests go on when it is ready, and when it is gone', () => {
-    table.setTenant(tenantRoutes('acme', ['a.example'], { app: site, state: 'starting', upstreams: [] }));
+    table.setTenant(tenantRoutes('acme', ['a.example'], { app: site, state: 'starting', upstreams: [], ...plain }));
     const target = targetOf('a.example');
     const states: string[] = [];
     const request = { onAppChanged: () => states.push(target.state) };
@@ -117,7 +125,7 @@ describe('an app', () => {
     expect(target.hold({ onAppChanged: () => {} }, 1)).toBe(false);
     table.setApp({ tenant: 'acme' as TenantName, ...ready('one') });
     expect(states).toEqual(['ready']);
-    table.setApp({ tenant: 'acme' as TenantName, app: site, state: 'starting', upstreams: [] });
+    table.setApp({ tenant: 'acme' as TenantName, app: site, state: 'starting', upstreams: [], ...plain });
     target.hold(request, 1);
     table.removeTenant('acme' as TenantName);
     expect(states).toEqual(['ready', 'stopped']);
