@@ -22,6 +22,7 @@ export const errorCodes = {
   TENANTD_E_UNKNOWN_KIND: "An app's kind can not be guessed from its files",
   TENANTD_E_NO_ENTRY: 'An app has nothing to start',
   TENANTD_E_TOO_MANY: 'More tenants, apps, domains, routes or entries than the limit',
+  TENANTD_E_CERTIFICATE: 'A certificate of an operator can not be used',
   TENANTD_E_NOT_SUPPORTED: 'A setting that this version reads but does not carry out yet',
   TENANTD_E_RESTART_NEEDED: 'A change that takes effect when the daemon is restarted',
   // The machine

@@ -7,6 +7,8 @@ export interface ReadOptions {
   maxBytes: number;
   /** Whether the file's own name may be a link. */
   followLink?: boolean;
+  /** Refuses a file that anyone but root could have written. */
+  rootOnly?: boolean;
   /** The name that problems show; default: `path`. */
   shownAs?: string;
 }
@@ -17,12 +19,14 @@ export type FileResult = { text: string; problem?: undefined } | { text?: undefi
  * The text of a plain file. A link, a device, a directory or a FIFO is refused; none of them is followed or waited for:
  * the file is opened without blocking, and looked at through its descriptor.
  */
-export async function readPlainFile(path: string, { maxBytes, followLink = false, shownAs = path }: ReadOptions): Promise<FileResult> {
+export async function readPlainFile(path: string, options: ReadOptions): Promise<FileResult> {
+  const { maxBytes, followLink = false, rootOnly = false, shownAs = path } = options;
   let file: FileHandle | undefined;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW));
     const stat = await file.stat();
     if (!stat.isFile()) return notPlain(shownAs);
+    if (rootOnly && (stat.uid !== 0 || (stat.mode & 0o022) !== 0)) return notOfRoot(shownAs);
     if (stat.size > maxBytes) return tooLarge(shownAs, maxBytes);
     const bytes = await readAtMost(file, stat.size + 1);
     return bytes.length === stat.size ? textOf(bytes, shownAs) : changing(shownAs);
@@ -71,6 +75,11 @@ function changing(file: string): FileResult {
 
 function notPlain(file: string): FileResult {
   return { problem: { code: 'TENANTD_E_FILE_NOT_PLAIN', message: 'this is not a plain file', fix: 'put a plain file in its place', file } };
+}
+
+function notOfRoot(file: string): FileResult {
+  const message = 'others than root can write the file';
+  return { problem: { code: 'TENANTD_E_FILE_UNREADABLE', message, fix: 'give it to root: chown root, chmod go-w', file } };
 }
 
 function openProblem(error: unknown, file: string): Problem {

@@ -5,6 +5,7 @@ import { appManifestSchema } from '../config/app-manifest.ts';
 import type { AppAnswer } from '../config/manifest-answer.ts';
 import { type RouteRequest, routesOf } from '../config/routes.ts';
 import type { Plan } from '../config/plans.ts';
+import type { TenantConfig } from '../config/tenant-config.ts';
 import type { TenantRoutes } from '../protocol/edge.ts';
 import type { AppSpec } from '../protocol/host.ts';
 import { type AppOrder, clampToPlan, generationKeyOf, toAppSpec } from './app-order.ts';
@@ -100,9 +101,9 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     return desired?.apps.some((folder) => folder.app === app) ?? false;
   }
 
-  function limits(): Plan {
+  function config(): TenantConfig {
     if (!desired) throw new Error(`nothing is wanted of ${tenant}`);
-    return desired.config.limits;
+    return desired.config;
   }
 
   function specs(): AppSpec[] {
@@ -110,9 +111,11 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   }
 
   function routes(): Omit<TenantRoutes, 'apps'> {
-    const brandName = desired?.config.branding.name;
+    const { limits, tls, branding } = config();
     const { hosts } = described().routing;
-    return { tenant, hosts, bodySizeBytes: limits().bodySizeBytes, ...(brandName !== undefined && { brandName }) };
+    const { redirect, hstsSeconds } = tls;
+    const brand = branding.name !== undefined && { brandName: branding.name };
+    return { tenant, hosts, limits: limits.requests, tls: { redirect, hstsSeconds }, ...brand };
   }
 
   function markStale(apps: readonly AppName[] = (desired?.apps ?? []).map(({ app }) => app)): void {
@@ -137,13 +140,13 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     specs,
     routes,
     urlsOf: (app) => described().routing.urlsByApp.get(app) ?? [],
-    limits,
+    limits: () => config().limits,
     wanted() {
       if (!desired) return undefined;
       const { apps } = described();
       const unread = (app: AppName): boolean => outdated.has(app) || (!apps.has(app) && (stale.has(app) || !manifestProblems.has(app)));
       return {
-        limitsKey: JSON.stringify(limits()),
+        limitsKey: JSON.stringify(config().limits),
         routesKey: JSON.stringify([routes(), [...apps.keys()]]),
         configureKey: JSON.stringify(specs()),
         appsDirId: desired.appsDirId,

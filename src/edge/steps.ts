@@ -9,7 +9,10 @@ import { prepareRequestBody } from './request-body.ts';
 type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 
 /** A request's way before it is sent on, in order. */
-export const requestSteps: readonly Step[] = [readRequest, findTenant, redirectHost, routePath, limitBody, writeUpstreamHead];
+export const requestSteps: readonly Step[] = [
+  ...[readRequest, findTenant, checkServerName, redirectHost, redirectToHttps],
+  ...[routePath, limitBody, writeUpstreamHead, setResponseFields],
+];
 
 /** Keeps what is needed after the head is gone. */
 function readRequest(exchange: Exchange, head: RequestHead): undefined {
@@ -26,12 +29,39 @@ function findTenant(exchange: Exchange, head: RequestHead): Answer | undefined {
   return exchange.host ? undefined : answers.misdirected;
 }
 
+/**
+ * A connection's certificate vouches for one name. RFC 9110 7.4: a request for another one is for this connection too only if that
+ * certificate covers it; and two tenants share no connection.
+ */
+function checkServerName({ client, edge, host }: Exchange, head: RequestHead): Answer | undefined {
+  const { serverName } = client.connection;
+  if (serverName === undefined || serverName === head.host) return undefined;
+  const tenant = edge.routes.findHost(serverName)?.tenant;
+  const covered = tenant !== undefined && tenant === host?.tenant && edge.certificates.find(tenant.name, serverName)?.covers(head.host);
+  return covered ? undefined : answers.misdirected;
+}
+
 /** Keeps the port, by which the client got here, and the whole target. */
-function redirectHost({ host }: Exchange, head: RequestHead): Answer | undefined {
+function redirectHost({ client, host }: Exchange, head: RequestHead): Answer | undefined {
   if (host?.redirectTo === undefined) return undefined;
+  const scheme = client.connection.secure ? 'https' : 'http';
   const port = head.port === '' ? '' : `:${head.port}`;
-  const target = head.target === '*' ? '/' : head.target;
-  return { status: 308, sentence: 'This site is at another address.', location: `http://${host.redirectTo}${port}${target}` };
+  return redirectTo(`${scheme}://${host.redirectTo}${port}${pathOf(head)}`);
+}
+
+function redirectToHttps({ client, edge, host }: Exchange, head: RequestHead): Answer | undefined {
+  if (client.connection.secure || edge.httpsPort === undefined || !host?.tenant.tls.redirect) return undefined;
+  if (!edge.certificates.find(host.tenant.name, head.host)) return undefined;
+  const port = edge.httpsPort === 443 ? '' : `:${edge.httpsPort}`;
+  return redirectTo(`https://${head.host}${port}${pathOf(head)}`);
+}
+
+function redirectTo(location: string): Answer {
+  return { status: 308, sentence: 'This site is at another address.', location };
+}
+
+function pathOf({ target }: RequestHead): string {
+  return target === '*' ? '/' : target;
 }
 
 function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
@@ -53,4 +83,10 @@ function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {
     head,
     `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${client.connection.forwardedFields}`,
   );
+}
+
+/** RFC 6797 7.2: over a secure connection only. */
+function setResponseFields(exchange: Exchange): undefined {
+  const hstsSeconds = exchange.host?.tenant.tls.hstsSeconds ?? 0;
+  if (hstsSeconds > 0 && exchange.client.connection.secure) exchange.addedFields = `strict-transport-security: max-age=${hstsSeconds}\r\n`;
 }

@@ -6,7 +6,7 @@ export function startHaproxy(options: ProxyOptions): Promise<Proxy> {
   return startListening('haproxy', options, (ports) => {
     const file = join(options.folder, 'haproxy.cfg');
     writeFileSync(file, configuration(options, ports));
-    return { command: ['haproxy', '-db', '-f', file] };
+    return { command: ['haproxy', '-db', '-f', file], logsToOutput: true };
   });
 }
 

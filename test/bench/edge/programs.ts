@@ -1,9 +1,10 @@
 import { execFileSync, spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { until } from '../../support/until.ts';
+import { processTree } from './cpu.ts';
 
 /** Debian's package of each program that is not ours. */
 const packages: Readonly<Record<string, string>> = {
@@ -77,10 +78,12 @@ export function startProgram({ command, outputFile, cpus, env = {}, cwd, inherit
     },
     async stop() {
       if (hasEnded()) return;
+      const started = processTree(child.pid ?? 0);
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopGraceMs);
+      const timer = setTimeout(() => started.forEach(killIfThere), stopGraceMs);
       await exited;
       clearTimeout(timer);
+      await until(() => started.every((pid) => !existsSync(`/proc/${pid}`)), `${command[0]} and what it started end`, 2 * stopGraceMs);
     },
   };
 }
@@ -95,6 +98,14 @@ export async function runLoader(command: readonly string[], cpus: string | undef
   const text = Buffer.concat(printed).toString();
   if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${text.slice(-2_000)}`);
   return text;
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
 }
 
 function pinned(command: readonly string[], cpus: string | undefined): string[] {

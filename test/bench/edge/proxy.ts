@@ -32,7 +32,8 @@ export interface Proxy {
   pid: number;
   httpPort: number;
   httpsPort: number;
-  logFolder: string;
+  /** A file or a folder. */
+  logPath: string;
   stop(): Promise<void>;
 }
 
@@ -51,18 +52,20 @@ export const pooledConnections = 256;
 export async function startListening(
   name: ProxyName,
   { folder, cpus }: ProxyOptions,
-  program: (ports: Ports) => Pick<ProgramOptions, 'command' | 'env'>,
+  program: (ports: Ports) => Pick<ProgramOptions, 'command' | 'env'> & { logsToOutput?: boolean },
 ): Promise<Proxy> {
   const ports = { httpPort: await freePort(), httpsPort: await freePort() };
-  const { command, env = {} } = program(ports);
-  const running = startProgram({ command, env, cpus, cwd: folder, outputFile: join(folder, 'access.log') });
+  const { command, env = {}, logsToOutput = false } = program(ports);
+  const logPath = join(folder, 'requests.log');
+  const outputFile = logsToOutput ? logPath : join(folder, 'output.log');
+  const running = startProgram({ command, env, cpus, cwd: folder, outputFile });
   try {
     await running.untilReady(() => acceptsBoth(ports));
   } catch (error) {
     await running.stop();
     throw error;
   }
-  return { name, pid: running.pid, ...ports, logFolder: folder, stop: () => running.stop() };
+  return { name, pid: running.pid, ...ports, logPath, stop: () => running.stop() };
 }
 
 export async function acceptsBoth({ httpPort, httpsPort }: Ports): Promise<boolean> {

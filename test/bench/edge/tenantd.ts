@@ -31,8 +31,8 @@ const limits: RequestLimits = {
 export async function startTenantd(options: ProxyOptions): Promise<Proxy> {
   if (!existsSync(bundle)) throw new Error('dist/edge.js is missing: run npm run build');
   const { folder, upstreams, processes, nodeOptions = [], cpus } = options;
-  const logFolder = join(folder, 'logs');
-  mkdirSync(join(logFolder, tenant), { recursive: true });
+  const logPath = join(folder, 'logs');
+  mkdirSync(join(logPath, tenant), { recursive: true });
   const [http, https] = [bind(), bind()];
   const settings: EdgeSettings = {
     httpListeners: 1,
@@ -43,7 +43,7 @@ export async function startTenantd(options: ProxyOptions): Promise<Proxy> {
     accessLogs: { maxBytes: 1 << 30, keep: 1 },
     controlSocket: join(folder, 'control.sock'),
     socketsDir: upstreamFolder(upstreams),
-    logsDir: logFolder,
+    logsDir: logPath,
   };
   const daemon = await startDaemon(settings.controlSocket ?? '', options);
   const running = startProgram({
@@ -67,7 +67,7 @@ export async function startTenantd(options: ProxyOptions): Promise<Proxy> {
     await stop();
     throw error;
   }
-  return { name: 'tenantd', pid: running.pid, ...ports, logFolder, stop };
+  return { name: 'tenantd', pid: running.pid, ...ports, logPath, stop };
 }
 
 function bind(): net.BoundSocket {

@@ -8,7 +8,7 @@ import { generousLimits } from '../../support/generous-limits.ts';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { createEdge, type Edge } from '../../../src/edge/edge.ts';
 import type { EdgeLimits } from '../../../src/edge/limits.ts';
-import type { AppRoute, AppRouteState, HostRoute, TenantRoutes } from '../../../src/protocol/edge.ts';
+import type { AppRoute, AppRouteState, HostRoute, RequestLimits, TenantRoutes } from '../../../src/protocol/edge.ts';
 
 export const tenant = 'acme' as TenantName;
 export const host = 'acme.example';
@@ -16,6 +16,8 @@ export const host = 'acme.example';
 export interface EdgeUnderTest {
   edge: Edge;
   port: number;
+  securePort: number;
+  limits: RequestLimits;
   /** What the edge reported of apps' faults. */
   faults: string[];
   socketPath: (file: string) => string;
@@ -45,8 +47,14 @@ export async function startEdge(limits: Partial<EdgeLimits> = {}): Promise<EdgeU
   const folder = mkdtempSync(join(tmpdir(), 'edge-'));
   mkdirSync(join(folder, tenant));
   const faults: string[] = [];
-  const edge = createEdge({ socketsDir: folder, limits: { tickMs: 10, ...limits }, reportFault: (_, message) => faults.push(message) });
+  const edge = createEdge({
+    socketsDir: folder,
+    httpsPort: 8443,
+    limits: { tickMs: 10, ...limits },
+    reportFault: (_, message) => faults.push(message),
+  });
   const server = await edge.listen({ port: 0, host: '127.0.0.1' }, 'http');
+  const secureServer = await edge.listen({ port: 0, host: '127.0.0.1' }, 'https');
   onTestFinished(async () => {
     await edge.shutdown(0);
     rmSync(folder, { recursive: true });
@@ -83,6 +91,8 @@ export async function startEdge(limits: Partial<EdgeLimits> = {}): Promise<EdgeU
   return {
     edge,
     port: (server.address() as AddressInfo).port,
+    securePort: (secureServer.address() as AddressInfo).port,
+    limits: generousLimits,
     faults,
     socketPath,
     serve,
