@@ -131,5 +131,4 @@ const notYet: readonly NotYet[] = [
     value: 'strict',
     message: "`sandbox: strict` is read but not carried out yet: the app runs in the usual sandbox, without Node's permission model",
   },
-  { path: ['compress'], value: true, message: '`compress` is read but not carried out yet: answers go out as the app wrote them' },
 ];

@@ -40,7 +40,7 @@ const fields = {
   connectionsPerAddress: wholeNumber(0, 1_000_000, 'Open connections of one client address; 0 for no limit'),
   bodySize: sizeBetween('0', '1T', 'The largest request body'),
   headerSize: sizeBetween('1K', '64K', "The largest head of a request: its first line and its headers' fields"),
-  uriSize: sizeBetween('256', '8K', "The longest target of a request: path and query"),
+  uriSize: sizeBetween('256', '8K', 'The longest target of a request: path and query'),
   idleTimeout: durationBetween('1s', '1h', 'How long a connection may stay open without a request'),
   tunnelIdleTimeout: durationBetween('1s', '24d', 'How long a WebSocket may stay open without a byte either way'),
   responseTimeout: durationBetween('1s', '24h', "How long an app may take from a request's end to the head of its response"),

@@ -12,7 +12,7 @@ export interface Watch {
 }
 
 export interface TenantsHandlers {
-  /** Something of this tenant changed, came or went: tenant.yaml, its folder, or the names in `apps/`. */
+  /** Something of this tenant changed, came or went: tenant.yaml, a certificate or key beside it, its folder, or the names in `apps/`. */
   onTenant(name: TenantName): void;
   /** `tenantsDir` itself came or went: look at everything. */
   onAll(): void;
@@ -28,8 +28,8 @@ const watchedDepth = 2;
 const tenantsDirItself = Symbol('tenantsDir');
 
 /**
- * Watches what `scanTenants` reads: tenantsDir, each tenant's folder, tenant.yaml and the names in `apps/`, never anything
- * in an app (Invariant 1). Takes one inotify watch, and two more a tenant.
+ * Watches what `scanTenants` reads: tenantsDir, each tenant's folder, tenant.yaml, certificates and the names in `apps/`, never
+ * anything in an app (Invariant 1). Takes one inotify watch, and two more a tenant.
  */
 export function watchTenants(tenantsDir: string, handlers: TenantsHandlers): Watch {
   let watcher = start();
@@ -98,8 +98,13 @@ function isOfInterest([tenant, name, app, ...deeper]: string[]): boolean {
   if (tenant === undefined) return true;
   if (!isTenantName(tenant) || deeper.length > 0) return false;
   if (name === undefined) return true;
-  if (name === 'tenant.yaml') return app === undefined;
+  if (name === 'tenant.yaml' || isCertificate(name)) return app === undefined;
   return name === 'apps' && (app === undefined || isAppName(app));
+}
+
+/** By the endings in use, without having read which files tenant.yaml names; others are seen by `reload`. */
+function isCertificate(name: string): boolean {
+  return /\.(?:pem|crt|cer|key)$/.test(name);
 }
 
 function watchProblem(file: string, error: unknown): Problem {

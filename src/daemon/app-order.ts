@@ -13,6 +13,9 @@ export interface AppOrder {
   tmpBytes: number;
 }
 
+/** The release of an app whose folder the operator put there. */
+export const localRelease = 'local';
+
 /** V8's old space beside everything else in a worker: buffers, code, the young generation. */
 const heapShare = 0.75;
 const leastHeapMegabytes = 32;

@@ -4,21 +4,27 @@ import { z } from 'zod';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { messageOf } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
 import { childrenOf } from '../privileged/processes.ts';
 import { bindTcpSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel } from '../protocol/channel.ts';
-import { type AppRoute, type EdgeSettings, edgeEvents, type TenantRoutes } from '../protocol/edge.ts';
+import { type AppRoute, edgeEvents, type TenantRoutes } from '../protocol/edge.ts';
+import { edgeLogsDir } from '../protocol/edge-paths.ts';
+import { EdgeCertificates } from './edge-certificates.ts';
+import { type EdgeConfig, toEdgeSettings } from './edge-settings.ts';
 import { keepLastOutput } from './last-output.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 
-export const edgeRole = { role: 'edge' } as const;
+/** As recorded with its sandbox. `settings`: what it was started with, as text to compare. */
+export const edgeRole = z.object({ role: z.literal('edge'), settings: z.string().optional() });
 
 /**
- * The edge master as the daemon sees it: its sandbox, its connection, and the routes it is to have.
+ * The edge master as the daemon sees it: its sandbox, its connection, and the routes and certificates it is to have.
  *
  * Invariants:
- * - Once released, `routes` is the whole truth; the master gets all of it at every connection and each change after.
+ * - Once released, `routes` and `certificates` are the whole truth; the master gets all of it at every connection and each change
+ *   after, a tenant's certificates behind its routes.
  * - The listening sockets are bound once and kept, so that a new master accepts what waits at a dead one's.
  */
 export interface EdgeLink {
@@ -27,21 +33,25 @@ export interface EdgeLink {
   release(): void;
   setTenant(routes: TenantRoutes): void;
   setApp(tenant: TenantName, route: AppRoute): void;
+  /** With its certificates. */
   removeTenant(tenant: TenantName): void;
+  readonly certificates: Pick<EdgeCertificates, 'set' | 'remove' | 'stateOf' | 'servesAny'>;
   /** True when nothing is open at the upstream any more (also when there is no edge). */
   drainUpstream(id: string, timeoutMs: number): Promise<boolean>;
   edgePids(): number[];
+  problems(): Problem[];
   stop(graceMs: number): Promise<void>;
 }
 
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 };
 
-export function createEdgeLink(
-  machine: Machine,
-  options: { listen: readonly { host: string; port: number }[]; processes: number },
-): EdgeLink {
+export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
   const { paths, log, edgeUser } = machine;
+  const addresses = [...config.http.listen, ...(config.https?.listen ?? [])];
+  const settings = toEdgeSettings(config);
+  const settingsKey = JSON.stringify([addresses, settings]);
   const routes = new Map<TenantName, TenantRoutes>();
+  const certificates = new EdgeCertificates(tell);
   let listeners: InheritableSocket[] = [];
   let sandbox: Sandbox | undefined;
   let channel: Channel | undefined;
@@ -59,6 +69,11 @@ export function createEdgeLink(
       maxQueuedBytes: 64 << 20,
       handlers: {
         hello: (params) => edgeEvents.hello.parse(params),
+        certificate: (params) => {
+          const event = edgeEvents.certificate.parse(params);
+          certificates.judge(event);
+          if (event.problem !== undefined) log.warn({ tenant: event.tenant, certificate: event.id }, `refused: ${event.problem}`);
+        },
         log: (params) => {
           const { level, message } = edgeEvents.log.parse(params);
           log[level]({ from: 'edge' }, message);
@@ -74,8 +89,13 @@ export function createEdgeLink(
   function sendSnapshot(): void {
     if (!released) return;
     channel?.notify('snapshot-begin', {});
-    for (const tenant of routes.values()) channel?.notify('set-tenant', tenant);
+    for (const tenant of routes.values()) sendTenant(tenant);
     channel?.notify('snapshot-end', {});
+  }
+
+  function sendTenant(tenantRoutes: TenantRoutes): void {
+    tell('set-tenant', tenantRoutes);
+    certificates.send(tenantRoutes.tenant);
   }
 
   function tell(method: string, params: unknown): void {
@@ -83,8 +103,7 @@ export function createEdgeLink(
   }
 
   async function launch(): Promise<void> {
-    if (listeners.length === 0) listeners = options.listen.map(bindTcpSocket);
-    const settings: EdgeSettings = { httpListeners: listeners.length, processes: options.processes };
+    if (listeners.length === 0) listeners = bindAll(addresses);
     sandbox = await machine.registry.start(
       {
         id: `edge.${Date.now().toString(36)}.${incarnation++}`,
@@ -96,6 +115,7 @@ export function createEdgeLink(
           ...programBinds(machine),
           { source: paths.edgeDir, target: '/run/tenantd/edge', access: 'read' },
           { source: paths.socketsDir, target: '/run/tenantd/sockets', access: 'read' },
+          { source: paths.edgeLogsDir, target: edgeLogsDir, access: 'write' },
         ],
         tmpBytes: 16 << 20,
         workingDirectory: '/',
@@ -103,7 +123,7 @@ export function createEdgeLink(
       },
       // A network of its own with nothing in it: the listening sockets are the machine's, whoever accepts from them.
       { network: 'empty', output: 'pipe', outOfMemoryScore: 0, inherit: listeners.map(({ fd }) => fd) },
-      edgeRole,
+      { role: 'edge', settings: settingsKey } satisfies z.infer<typeof edgeRole>,
     );
     watch(sandbox);
   }
@@ -145,7 +165,7 @@ export function createEdgeLink(
     },
     setTenant(tenantRoutes) {
       routes.set(tenantRoutes.tenant, tenantRoutes);
-      tell('set-tenant', tenantRoutes);
+      sendTenant(tenantRoutes);
     },
     setApp(tenant, route) {
       const known = routes.get(tenant);
@@ -155,7 +175,9 @@ export function createEdgeLink(
     },
     removeTenant(tenant) {
       if (routes.delete(tenant)) tell('remove-tenant', { tenant });
+      certificates.removeAll(tenant);
     },
+    certificates,
     async drainUpstream(id, timeoutMs) {
       if (!channel) return true;
       try {
@@ -169,6 +191,10 @@ export function createEdgeLink(
     edgePids() {
       const master = sandbox?.commandPid() ?? 0;
       return master === 0 ? [] : childrenOf(master);
+    },
+    problems() {
+      const isOutdated = sandbox !== undefined && edgeRole.safeParse(sandbox.role).data?.settings !== settingsKey;
+      return isOutdated ? [outdatedEdge] : [];
     },
     async stop(graceMs) {
       stopping = true;
@@ -184,3 +210,22 @@ export function createEdgeLink(
     },
   };
 }
+
+/** All or none: one that stayed bound would be busy when it is tried again. */
+function bindAll(addresses: readonly { host: string; port: number }[]): InheritableSocket[] {
+  const bound: InheritableSocket[] = [];
+  try {
+    for (const address of addresses) bound.push(bindTcpSocket(address));
+    return bound;
+  } catch (error) {
+    for (const socket of bound) socket.close();
+    throw error;
+  }
+}
+
+/** Only it has the listening sockets: to end it would refuse connections, which a restart after a crash must not do. */
+const outdatedEdge: Problem = {
+  code: 'TENANTD_E_RESTART_NEEDED',
+  message: 'the edge runs on from before the daemon was killed, with other settings than `http`, `https`, `edge` and `logs` have now',
+  fix: 'stop tenantd with SIGTERM, which ends the edge too, and start it',
+};

@@ -7,7 +7,7 @@ import { ensureDirectory } from '../privileged/directories.ts';
 import { closeNetwork, createNetwork } from '../privileged/networks.ts';
 import { copyBubblewrap, findPrograms } from '../privileged/programs.ts';
 import { createLauncher, type Launcher } from '../privileged/sandboxes.ts';
-import { makeServiceUser } from '../privileged/users.ts';
+import { makeServiceUser, type UnixUser } from '../privileged/users.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { type MissingLayer, probeLayer } from './layers.ts';
 import type { Machine } from './machine.ts';
@@ -39,7 +39,7 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   const edgeUser = await makeServiceUser(programs, edgeUserName);
   mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
   const unlock = takeDaemonLock(paths.pidFile);
-  makeDirectories(paths, edgeUser.gid);
+  makeDirectories(paths, edgeUser);
   const launcher = createLauncher({
     programs,
     bubblewrap: copyBubblewrap(programs, paths.programsDir),
@@ -56,13 +56,14 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   return { machine: { programs, paths, registry, groups, edgeUser, nodeBinary, libDir, log }, missingLayers, unlock };
 }
 
-function makeDirectories(paths: Paths, edgeGid: number): void {
+function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
   const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
   for (const parent of [paths.stateDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
   for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir]) ensureDirectory(open, ownRoot);
   for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
     ensureDirectory(closed, { ...ownRoot, mode: 0o700 });
-  for (const edges of [paths.edgeDir, paths.socketsDir]) ensureDirectory(edges, { uid: 0, gid: edgeGid, mode: 0o750 });
+  for (const edges of [paths.edgeDir, paths.socketsDir, paths.edgeLogsDir]) ensureDirectory(edges, { uid: 0, gid: edgeUser.gid, mode: 0o750 });
+  ensureDirectory(paths.strangersLogsDir, { uid: edgeUser.uid, gid: edgeUser.gid, mode: 0o750 });
 }
 
 /** Two daemons over different states keep apart. */

@@ -1,8 +1,9 @@
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
+import { strangersLogsFolder } from '../protocol/edge-paths.ts';
 
 /**
  * Every place the daemon uses, from the directories of tenantd.yaml. All are root's own but what lies below
- * `dataDirOf`, `sharedDirOf` and `logsDirOf`, where root never opens a name.
+ * `dataDirOf`, `sharedDirOf`, `logsDirOf` and `accessLogsDirOf`, where root never opens a name.
  */
 export type Paths = ReturnType<typeof createPaths>;
 
@@ -12,9 +13,12 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
   const dataRootOf = (tenant: TenantName): string => `${tenantStateDirOf(tenant)}/data`;
   const socketsDirOf = (tenant: TenantName): string => `${runDir}/sockets/${tenant}`;
   const pipesDirOf = (tenant: TenantName): string => `${runDir}/pipes/${tenant}`;
+  // No tenant has this name: a tenant's has no `_`.
+  const edgeLogsDir = `${logDir}/_edge`;
   const logRootOf = (tenant: TenantName): string => `${logDir}/${tenant}`;
   return {
     ...directories,
+    roots: [tenantsDir, stateDir, runDir, logDir],
     database: `${stateDir}/state.db`,
     /** The private copy of bubblewrap: not in runDir, which may be mounted noexec. */
     programsDir: `${stateDir}/programs`,
@@ -31,6 +35,7 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     hostsDir: `${runDir}/hosts`,
     pipesDir: `${runDir}/pipes`,
 
+    tenantDirOf: (tenant: TenantName) => `${tenantsDir}/${tenant}`,
     appsDirOf: (tenant: TenantName) => `${tenantsDir}/${tenant}/apps`,
     appDirOf: (tenant: TenantName, app: AppName) => `${tenantsDir}/${tenant}/apps/${app}`,
     tenantStateDirOf,
@@ -38,6 +43,10 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     appsDataDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/apps`,
     dataDirOf: (tenant: TenantName, app: AppName) => `${dataRootOf(tenant)}/apps/${app}`,
     sharedDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/shared`,
+    edgeLogsDir,
+    /** Of requests that are no tenant's. */
+    strangersLogsDir: `${edgeLogsDir}/${strangersLogsFolder}`,
+    accessLogsDirOf: (tenant: TenantName) => `${edgeLogsDir}/${tenant}`,
     logRootOf,
     logsDirOf: (tenant: TenantName) => `${logRootOf(tenant)}/apps`,
 

@@ -1,5 +1,6 @@
 import type { AppName } from '../base/ids.ts';
 import type { AppState, AppStatus, TenantState, TenantStatus, WorkerStatus } from '../protocol/control.ts';
+import { localRelease } from './app-order.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import type { Tenant } from './tenant.ts';
 import type { Worker } from './workers.ts';
@@ -48,7 +49,7 @@ function appStatus(machine: Machine, tenant: Tenant, app: AppName): AppStatus {
     ...(told?.reason !== undefined && { reason: told.reason }),
     ...(told?.lastLines !== undefined && { lastLines: told.lastLines }),
     ...(told?.nextTryAtMs !== undefined && { nextTryAt: new Date(told.nextTryAtMs).toISOString() }),
-    release: 'local',
+    release: localRelease,
     urls: tenant.urlsOf(app),
     restarts: told?.restarts ?? 0,
     workers: workersOf(tenant, app).map((worker) => workerStatus(machine, tenant, worker)),

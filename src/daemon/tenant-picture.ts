@@ -147,7 +147,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
       const unread = (app: AppName): boolean => outdated.has(app) || (!apps.has(app) && (stale.has(app) || !manifestProblems.has(app)));
       return {
         limitsKey: JSON.stringify(config().limits),
-        routesKey: JSON.stringify([routes(), [...apps.keys()]]),
+        routesKey: JSON.stringify([routes(), [...apps].map(([app, { order }]) => [app, order.manifest.compress])]),
         configureKey: JSON.stringify(specs()),
         appsDirId: desired.appsDirId,
         appsWithoutManifest: desired.apps.map(({ app }) => app).filter(unread),

@@ -36,7 +36,7 @@ export function createTenantResources(options: {
   withNetwork: boolean;
 }): TenantResources {
   const { machine, store, tenant } = options;
-  const { paths, groups } = machine;
+  const { paths, groups, edgeUser } = machine;
   let user: UnixUser | undefined;
   let network: Network | undefined;
 
@@ -54,6 +54,8 @@ export function createTenantResources(options: {
     ensureDirectory(paths.sharedDirOf(tenant), { uid: 0, gid: 0, mode: 0o1777 });
     ensureDirectory(paths.logRootOf(tenant), { uid: 0, gid, mode: 0o750 });
     ensureDirectory(paths.logsDirOf(tenant), { uid, gid, mode: 0o700 });
+    // Names of root's: the edge's own would not be safe to bind (Invariant 1). `tenant remove`, when it comes, takes a job of the edge's user.
+    ensureDirectory(paths.accessLogsDirOf(tenant), { uid: edgeUser.uid, gid: edgeUser.gid, mode: 0o750 });
     ensureDirectory(paths.hostDirOf(tenant), { uid: 0, gid, mode: 0o750 });
     ensureDirectory(paths.socketsDirOf(tenant), ownRoot);
     ensureDirectory(paths.pipesDirOf(tenant), ownRoot);

@@ -2,7 +2,7 @@ import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
-import { toWorkerSettings } from './app-order.ts';
+import { localRelease, toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Machine } from './machine.ts';
 import { createRate } from './rate.ts';
@@ -109,7 +109,8 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
   function routeOf(app: AppName): AppRoute {
     const known = picture.apps().get(app);
     const upstreams = known?.spec.kind === 'static' ? staticUpstreams(app) : workerUpstreams(app);
-    return { app, state: routeState(app, known, upstreams.length > 0), upstreams };
+    const compress = known?.order.manifest.compress ?? false;
+    return { app, state: routeState(app, known, upstreams.length > 0), upstreams, release: localRelease, compress };
   }
 
   /** The tenant host itself serves static apps, all on one socket. */

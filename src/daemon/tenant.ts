@@ -4,12 +4,14 @@ import type { UnixUser } from '../privileged/users.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
+import type { UrlOf } from './addresses.ts';
 import type { EdgeLink } from './edge-link.ts';
 import { createHostHandlers, type HostedAppState } from './host-handlers.ts';
 import type { layerProblems } from './layers.ts';
 import { createLogReader, type LogReader } from './log-reader.ts';
 import type { Machine } from './machine.ts';
 import type { JobOwner } from './manifests.ts';
+import { createOwnCertificate, type OwnCertificate } from './own-certificate.ts';
 import { type ActualTenant, nextStep } from './plan.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 import type { Store } from './store.ts';
@@ -30,8 +32,7 @@ export interface TenantContext {
   logs: { maxBytes: number; keep: number };
   layers: ReturnType<typeof layerProblems>;
   withNetwork: boolean;
-  /** An app's URL, with the port where it needs one. */
-  urlOf: (at: { host: string; path: string }) => string;
+  urlOf: UrlOf;
   /** Nothing is wanted of it and nothing is there any more. */
   onGone: (tenant: TenantName) => void;
   /** Takes the tenant's steps soon. */
@@ -52,6 +53,7 @@ export interface Tenant {
   readonly workers: Workers;
   readonly waiters: Waiters;
   readonly logs: LogReader;
+  readonly certificate: OwnCertificate;
   stateOf(app: AppName): HostedAppState | undefined;
   problems(): Problem[];
   urlsOf(app: AppName): string[];
@@ -78,6 +80,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   const appStates = new Map<AppName, HostedAppState>();
 
   const picture = createTenantPicture(store, name);
+  const certificate = createOwnCertificate({ edge, picture, paths: machine.paths, tenant: name, log });
   const waiters = createWaiters();
   const resources = createTenantResources({
     machine,
@@ -196,12 +199,14 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   }
 
   function urlsOf(app: AppName): string[] {
-    return picture.urlsOf(app).map(context.urlOf);
+    const isSecure = edge.certificates.servesAny(name);
+    return picture.urlsOf(app).map((at) => context.urlOf(at, isSecure));
   }
 
   function problems(): Problem[] {
     const all = [
       ...picture.problems(),
+      ...certificate.problems(),
       ...context.layers.problems,
       ...stepProblems.values(),
       ...hostProblems(host),
@@ -211,7 +216,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   }
 
   return {
-    ...{ name, picture, resources, host, workers, waiters, logs, advance, problems, urlsOf },
+    ...{ name, picture, resources, host, workers, waiters, logs, certificate, advance, problems, urlsOf },
     stateOf: (app) => appStates.get(app),
     isConfigured: () => actual.configureKey !== '',
     isGone: () => !picture.desired() && nextStep(undefined, observe()) === undefined,

@@ -44,7 +44,7 @@ export type AccessProtocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'websocket';
 
 /**
  * What is logged of one finished request. One object is filled again and again: `record` keeps nothing of it. Texts are latin1, as
- * the parsers give them; whatever bytes they hold are escaped. An empty text is left out of the line.
+ * the parsers give them, and whatever bytes they hold are escaped; those of ours (app, tls, requestId) hold nothing to escape.
  */
 export class AccessEntry {
   /** Empty when it was nobody's: such a request is in the operator's own log. */

@@ -1,9 +1,11 @@
+import type { AccessOutcome } from './access-entry.ts';
 import type { Refusal } from '../http1/refusals.ts';
 
 /** An answer of the edge itself. What it says is for the world: nothing of the inside. */
 export interface Answer {
   status: number;
   sentence: string;
+  outcome: AccessOutcome;
   retryAfterSeconds?: number;
   /** Redirects only. */
   location?: string;
@@ -13,30 +15,36 @@ export interface Answer {
   close?: boolean;
 }
 
-/** INTERFACE.md 5. */
+/** What a client is told (INTERFACE.md 5), and what the access log says of it. */
 export const answers = {
-  malformed: { status: 400, sentence: 'The request is malformed.', close: true },
-  ambiguousPath: { status: 400, sentence: 'The path of this address can be read in more than one way.' },
-  notFound: { status: 404, sentence: 'There is nothing at this address.' },
-  slowRequest: { status: 408, sentence: 'The request did not arrive in time.', close: true },
-  bodyTooLarge: { status: 413, sentence: 'The request is larger than this site accepts.' },
-  misdirected: { status: 421, sentence: 'This server does not serve that host.' },
-  badGateway: { status: 502, sentence: 'The site did not answer properly.' },
-  failed: { status: 502, sentence: 'The site is broken at the moment.' },
-  stopped: { status: 503, sentence: 'The site is stopped.' },
-  starting: { status: 503, sentence: 'The site is starting.', retryAfterSeconds: 5 },
-  busy: { status: 503, sentence: 'The site is busy.', retryAfterSeconds: 1 },
-  slow: { status: 504, sentence: 'The site took too long to answer.' },
+  malformed: { status: 400, sentence: 'The request is malformed.', outcome: 'malformed', close: true },
+  ambiguousPath: { status: 400, sentence: 'The path of this address can be read in more than one way.', outcome: 'malformed' },
+  notFound: { status: 404, sentence: 'There is nothing at this address.', outcome: 'no-app' },
+  slowRequest: { status: 408, sentence: 'The request did not arrive in time.', outcome: 'client-slow', close: true },
+  bodyTooLarge: { status: 413, sentence: 'The request is larger than this site accepts.', outcome: 'too-large' },
+  targetTooLong: { status: 414, sentence: 'The address is too long.', outcome: 'too-large' },
+  misdirected: { status: 421, sentence: 'This server does not serve that host.', outcome: 'misdirected' },
+  tooManyRequests: { status: 429, sentence: 'There are too many requests to this site.', outcome: 'rate-limited', retryAfterSeconds: 1 },
+  tooManyConnections: { status: 429, sentence: 'There are too many connections from this address.', outcome: 'busy', close: true },
+  headTooLarge: { status: 431, sentence: 'The header of the request is too large.', outcome: 'too-large' },
+  badGateway: { status: 502, sentence: 'The site did not answer properly.', outcome: 'app-broken' },
+  unreachable: { status: 502, sentence: 'The site did not answer properly.', outcome: 'app-unreachable' },
+  failed: { status: 502, sentence: 'The site is broken at the moment.', outcome: 'app-failed' },
+  stopped: { status: 503, sentence: 'The site is stopped.', outcome: 'app-stopped' },
+  starting: { status: 503, sentence: 'The site is starting.', outcome: 'app-starting', retryAfterSeconds: 5 },
+  busy: { status: 503, sentence: 'The site is busy.', outcome: 'busy', retryAfterSeconds: 1 },
+  slow: { status: 504, sentence: 'The site took too long to answer.', outcome: 'app-slow' },
 } as const satisfies Record<string, Answer>;
 
-const refusalSentences: Record<number, string> = {
-  405: 'That method is not supported.',
-  414: 'The address is too long.',
-  431: 'The header of the request is too large.',
-  505: 'That version of HTTP is not supported.',
+const refusalAnswers: Record<number, Pick<Answer, 'sentence' | 'outcome'>> = {
+  405: { sentence: 'That method is not supported.', outcome: 'malformed' },
+  414: answers.targetTooLong,
+  431: answers.headTooLarge,
+  505: { sentence: 'That version of HTTP is not supported.', outcome: 'malformed' },
 };
 
 /** A head that was refused leaves no way to tell where the next one begins. */
 export function answerRefusal(refusal: Refusal): Answer {
-  return { status: refusal.status, sentence: refusalSentences[refusal.status] ?? answers.malformed.sentence, close: true };
+  const { sentence, outcome } = refusalAnswers[refusal.status] ?? answers.malformed;
+  return { status: refusal.status, sentence, outcome, close: true };
 }

@@ -52,12 +52,15 @@ export class AppTarget {
   }
 }
 
-/** The upstream with the fewest open requests and tunnels, of those not in `except`. */
-export function pickUpstream(target: AppTarget, except: readonly UpstreamPool[]): UpstreamPool | undefined {
+/** The upstream with the fewest open requests and tunnels, of those not in `except`; one that is aside only where there is no other. */
+export function pickUpstream({ pools }: AppTarget, except: readonly UpstreamPool[]): UpstreamPool | undefined {
+  if (pools.length === 1 && except.length === 0) return pools[0];
   let best: UpstreamPool | undefined;
-  for (const pool of target.pools) {
-    if (except.includes(pool)) continue;
-    if (!best || pool.outstanding + pool.tunnels < best.outstanding + best.tunnels) best = pool;
-  }
+  for (const pool of pools) if (!except.includes(pool) && (!best || isBetter(pool, best))) best = pool;
   return best;
+}
+
+function isBetter(one: UpstreamPool, other: UpstreamPool): boolean {
+  if (one.aside !== other.aside) return other.aside;
+  return one.outstanding + one.tunnels < other.outstanding + other.tunnels;
 }

@@ -1,12 +1,46 @@
-import type { Socket } from 'node:net';
+import type { ProxiedConnection } from './proxied-connection.ts';
+import { canonicalAddress } from './ip-address.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 
-/** The field lines that tell an app who its client is; the same for all requests of a connection. */
-export function forwardedFields(socket: Socket): string {
-  return `x-forwarded-for: ${clientAddress(socket)}\r\nx-forwarded-proto: http\r\nx-forwarded-port: ${socket.localPort ?? 80}\r\n`;
+/** A client, and how it reached the first server that we believe. */
+export interface Client {
+  /** Canonical, without a port. */
+  address: string;
+  proto: 'http' | 'https';
+  port: number;
 }
 
-/** An IPv4 client of a dual-stack listener shows as `::ffff:192.0.2.1`; a link-local one with its zone. */
-function clientAddress({ remoteAddress = 'unknown' }: Socket): string {
-  const address = remoteAddress.replace(/%.*$/, '');
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
+/** The other end of a connection. */
+export interface Peer extends Client {
+  /** It may say for whom it speaks: forwarded-client.ts. */
+  readonly trusted: boolean;
+}
+
+interface Endpoints {
+  remoteAddress?: string | undefined;
+  localPort?: number | undefined;
+}
+
+/**
+ * Who is connected: whom the PROXY header names, if there was one. A header that names nobody (LOCAL, UNKNOWN) makes nobody
+ * trusted: a proxy that speaks the PROXY protocol leaves what clients say in their fields as it is.
+ */
+export function peerOf(socket: Endpoints, secure: boolean, proxies: TrustedProxies, proxied?: ProxiedConnection): Peer {
+  const address = canonicalAddress(proxied?.source?.address ?? socket.remoteAddress ?? '') ?? 'unknown';
+  return {
+    address,
+    proto: secure || proxied?.secure ? 'https' : 'http',
+    port: proxied?.destination?.port ?? socket.localPort ?? (secure ? 443 : 80),
+    trusted: (!proxied || proxied.source !== undefined) && proxies.trusts(address),
+  };
+}
+
+/** The field lines that tell an app who its client is. One address, not the chain of proxies: what is left of it nobody vouches for. */
+export function clientFields({ address, proto, port }: Client): string {
+  return `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${proto}\r\nx-forwarded-port: ${port}\r\n`;
+}
+
+/** The same for a plain connection whose peer nobody believes. */
+export function forwardedFields(socket: Endpoints): string {
+  return clientFields(peerOf(socket, false, { trusts: () => false }));
 }

@@ -1,25 +1,47 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { forwardedFields } from './client-address.ts';
+import { clientFields, type Peer, peerOf } from './client-address.ts';
+import type { EdgeContext } from './context.ts';
+import type { ProxiedConnection } from './proxy-protocol.ts';
+import type { TenantState } from './tenant-state.ts';
 
-/** What is known of a client's connection, whatever comes over it. */
-export interface ConnectionFacts {
-  readonly secure: boolean;
+/**
+ * What is known of a client's connection, whatever comes over it.
+ *
+ * Invariant: counted for at most one tenant, the one of its last request, until it is closed.
+ */
+export class ConnectionFacts {
+  readonly peer: Peer;
   /** The host name that the TLS handshake named, lower case. */
   readonly serverName: string | undefined;
-  /** `TLSv1.3`, say. */
-  readonly tlsVersion: string | undefined;
-  /** Whole field lines that tell an app who its client is. */
-  readonly forwardedFields: string;
-}
+  /** `TLSv1.3`, say; empty without TLS. */
+  readonly tlsVersion: string;
+  /** Whole field lines that tell an app who its client is, unless a trusted proxy says more. */
+  readonly clientFields: string;
+  private readonly edge: EdgeContext;
+  private tenant: TenantState | undefined = undefined;
 
-export function connectionFacts(socket: Socket): ConnectionFacts {
-  const secure = socket instanceof TLSSocket;
-  const serverName = secure && typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
-  return {
-    secure,
-    serverName,
-    tlsVersion: secure ? (socket.getProtocol() ?? undefined) : undefined,
-    forwardedFields: forwardedFields(socket),
-  };
+  constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined) {
+    const secure = socket instanceof TLSSocket;
+    this.edge = edge;
+    this.peer = peerOf(socket, secure, edge.trustedProxies, proxied);
+    this.serverName = secure && typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
+    this.tlsVersion = secure ? (socket.getProtocol() ?? '') : '';
+    this.clientFields = clientFields(this.peer);
+  }
+
+  /** False when its client has as many connections to the tenant as one may have. A proxy of ours is no client. */
+  enterTenant(tenant: TenantState): boolean {
+    if (this.tenant === tenant || this.peer.trusted) return true;
+    this.leaveTenant();
+    if (!this.edge.addresses.enter(tenant, this.peer.address)) return false;
+    this.tenant = tenant;
+    return true;
+  }
+
+  /** The connection is closed. */
+  leaveTenant(): void {
+    if (this.tenant) this.edge.addresses.leave(this.tenant, this.peer.address);
+    this.tenant = undefined;
+  }
 }

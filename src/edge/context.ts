@@ -1,8 +1,14 @@
+import { AccessEntry } from './access-entry.ts';
+import type { AccessLogs } from './access-log.ts';
 import { Certificates } from './certificates.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { ResponseHead } from '../http1/response-head.ts';
+import { CompressionShare } from './compression-share.ts';
 import { Deadlines } from './deadlines.ts';
+import type { EdgeOptions } from './edge.ts';
 import type { FaultLog } from './fault-log.ts';
+import { Http2Context } from '../http2/context.ts';
+import { defaultHttp2Limits } from '../http2/limits.ts';
 import type { EdgeLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
@@ -15,8 +21,13 @@ export interface EdgeContext {
   readonly upstreams: Upstreams;
   readonly routes: RouteTable;
   readonly certificates: Certificates;
+  readonly http2: Http2Context;
+  readonly compression: CompressionShare;
   /** Where plain http is sent to; undefined when there is no https. */
   readonly httpsPort: number | undefined;
+  readonly accessLogs: AccessLogs | undefined;
+  /** Filled anew for each line. */
+  readonly accessEntry: AccessEntry;
   readonly nextRequestId: () => string;
   /** Filled anew by each parse; used up before the next one. */
   readonly requestHead: RequestHead;
@@ -26,14 +37,7 @@ export interface EdgeContext {
   closing: boolean;
 }
 
-export interface ContextOptions {
-  socketsDir: string;
-  limits: EdgeLimits;
-  httpsPort?: number | undefined;
-  reportFault: FaultLog;
-}
-
-export function createContext({ socketsDir, limits, httpsPort, reportFault }: ContextOptions): EdgeContext {
+export function createContext({ socketsDir, httpsPort, accessLogs, reportFault }: EdgeOptions, limits: EdgeLimits): EdgeContext {
   const deadlines = new Deadlines(limits.tickMs);
   const upstreams = new Upstreams(socketsDir, deadlines, limits);
   return {
@@ -42,7 +46,11 @@ export function createContext({ socketsDir, limits, httpsPort, reportFault }: Co
     upstreams,
     routes: new RouteTable(upstreams),
     certificates: new Certificates(),
+    compression: new CompressionShare(),
+    http2: new Http2Context({ limits: defaultHttp2Limits, nowMs: () => deadlines.nowMs, schedule: (flush) => void setImmediate(flush) }),
     httpsPort,
+    accessLogs,
+    accessEntry: new AccessEntry(),
     nextRequestId: createRequestIds(),
     requestHead: new RequestHead(),
     responseHead: new ResponseHead(),

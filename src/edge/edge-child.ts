@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
 
 export interface EdgeChildOptions {
-  /** The program and its arguments for an edge. */
+  /** The program and its arguments for an edge; its place among the edges is put behind them. */
   command: readonly [string, ...string[]];
   listenerFds: readonly number[];
   onLog: Handler;
@@ -23,8 +23,10 @@ export interface EdgeChild {
 const maxQueuedBytes = 64 << 20;
 
 /** Gives it the listening sockets as the descriptors 3 and up, and after them a socket for its channel. */
-export function startEdgeChild({ command: [program, ...args], listenerFds, onLog, onCertificate }: EdgeChildOptions): EdgeChild {
-  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe'] });
+export function startEdgeChild(options: EdgeChildOptions, place: number): EdgeChild {
+  const { listenerFds, onLog, onCertificate } = options;
+  const [program, ...args] = options.command;
+  const child = spawn(program, [...args, `${place}`], { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe'] });
   const stream: unknown = child.stdio[3 + listenerFds.length];
   // It could not be started at all; `error` says why.
   const channel = createChannel({

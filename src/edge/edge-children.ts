@@ -28,7 +28,7 @@ export class EdgeChildren {
 
   constructor(options: EdgeChildrenOptions) {
     this.options = options;
-    for (let place = 0; place < options.count; place++) this.start(0);
+    for (let place = 0; place < options.count; place++) this.start(place, 0);
   }
 
   tell({ method, params }: RouteMessage): void {
@@ -46,16 +46,16 @@ export class EdgeChildren {
     await Promise.all([...this.living].map((child) => shutDown(child, timeoutMs)));
   }
 
-  private start(failures: number): void {
-    const child = startEdgeChild(this.options);
+  private start(place: number, failures: number): void {
+    const child = startEdgeChild(this.options, place);
     this.living.add(child);
     for (const { method, params } of this.options.replay()) child.channel.notify(method, params);
-    void child.exited.then((reason) => this.replace(child, failures, reason));
+    void child.exited.then((reason) => this.replace(child, place, failures, reason));
     // Without its channel an edge hears nothing more and ends by itself; this is for one that hangs.
     void child.channel.closed.then(() => setTimeout(child.kill, answerSlackMs + 10_000).unref());
   }
 
-  private replace(child: EdgeChild, failures: number, reason: string): void {
+  private replace(child: EdgeChild, place: number, failures: number, reason: string): void {
     this.living.delete(child);
     child.channel.close();
     if (this.stopping) return;
@@ -63,8 +63,8 @@ export class EdgeChildren {
     const before = healthy ? 0 : failures;
     const delayMs = backoffDelayMs(restartPolicy, before);
     this.options.log('error', `an edge ended (${reason}), the next is started in ${delayMs} ms`);
-    if (delayMs === 0) this.start(before + 1);
-    else setTimeout(() => this.stopping || this.start(before + 1), delayMs);
+    if (delayMs === 0) this.start(place, before + 1);
+    else setTimeout(() => this.stopping || this.start(place, before + 1), delayMs);
   }
 }
 

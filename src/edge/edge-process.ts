@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type { TenantName } from '../base/ids.ts';
 import { createChannel } from '../protocol/channel.ts';
 import type { CertificateEvent, EdgeKeyNotifications, EdgeNotifications, EdgeRequests, TenantCertificate } from '../protocol/edge.ts';
+import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
 import { createEdge, type Edge } from './edge.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';
@@ -12,7 +13,12 @@ export interface EdgeProcessOptions {
   httpFds: readonly number[];
   httpsFds: readonly number[];
   httpsPort: number | undefined;
+  trustedProxies: readonly string[];
+  proxyProtocol: boolean;
+  /** Of how many it is one. */
+  processes: number;
   socketsDir: string;
+  accessLogs: Omit<AccessLogsOptions, 'nowMs' | 'reportFault'> | undefined;
 }
 
 export interface EdgeProcess {
@@ -25,14 +31,21 @@ export interface EdgeProcess {
 const orphanGraceMs = 10_000;
 
 /** One edge, told by its master what to do. It accepts from its first whole route table on. */
-export function runEdge({ channelFd, httpFds, httpsFds, httpsPort, socketsDir }: EdgeProcessOptions): EdgeProcess {
+export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings, ...options }: EdgeProcessOptions): EdgeProcess {
   const send = (level: LogLevel, message: string): void => channel.notify('log', { level, message });
-  const edge = createEdge({ socketsDir, httpsPort, reportFault: createFaultLog(send, () => performance.now()) });
+  const reportFault = createFaultLog(send, () => performance.now());
+  const accessLogs = logSettings && createAccessLogs({ ...logSettings, nowMs: Date.now, reportFault });
+  const edge = createEdge({ ...options, accessLogs, reportFault });
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
 
-  const shutdown = (timeoutMs: number): Promise<void> => (ending ??= edge.shutdown(timeoutMs));
+  const shutdown = (timeoutMs: number): Promise<void> => (ending ??= end(timeoutMs));
+
+  async function end(timeoutMs: number): Promise<void> {
+    await edge.shutdown(timeoutMs);
+    await accessLogs?.close();
+  }
 
   async function listenOnce(): Promise<void> {
     if (listening || ending) return;

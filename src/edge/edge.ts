@@ -1,9 +1,11 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { AccessLogs } from './access-log.ts';
 import type { Certificates } from './certificates.ts';
 import { ClientConnection } from './client-connection.ts';
 import { createContext, type EdgeContext } from './context.ts';
 import type { FaultLog } from './fault-log.ts';
+import { Http2Client } from './http2-client.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
 import { createTlsServer } from './tls-server.ts';
 
@@ -12,6 +14,12 @@ export interface EdgeOptions {
   limits?: Partial<EdgeLimits>;
   /** Where plain http is sent to; undefined when there is no https. */
   httpsPort?: number | undefined;
+  trustedProxies?: readonly string[];
+  /** Every connection of a trusted proxy begins with a PROXY header. */
+  proxyProtocol?: boolean;
+  /** Of how many edges this is one: each has its equal share of what a tenant may do. */
+  processes?: number;
+  accessLogs?: AccessLogs | undefined;
   reportFault: FaultLog;
 }
 
@@ -36,7 +44,7 @@ export interface ServedConnection {
 
 export function createEdge(options: EdgeOptions): Edge {
   const limits = { ...defaultLimits, ...options.limits };
-  const context = createContext({ ...options, limits });
+  const context = createContext(options, limits);
   const connections = new Set<ServedConnection>();
   const servers: Server[] = [];
   const { promise: empty, resolve: settleEmpty } = Promise.withResolvers<void>();
@@ -47,7 +55,8 @@ export function createEdge(options: EdgeOptions): Edge {
   }
 
   function acceptSecure(socket: TLSSocket): void {
-    accept(socket);
+    if (socket.alpnProtocol === 'h2') connections.add(new Http2Client(context, socket, forget));
+    else accept(socket);
   }
 
   function forget(connection: ServedConnection): void {

@@ -1,7 +1,11 @@
+import type { AccessOutcome } from './access-entry.ts';
+import { logExchange } from './exchange-log.ts';
 import { type BodyReader, noBody } from '../http1/body.ts';
+import type { Coding } from '../http1/accept-encoding.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type Answer, answers } from './answers.ts';
 import type { AppTarget, HeldRequest } from './app-target.ts';
+import type { Compressor } from './compressor.ts';
 import type { EdgeContext } from './context.ts';
 import { forward, retryAfterLoss } from './forward.ts';
 import type { RequestClient } from './request-client.ts';
@@ -9,6 +13,7 @@ import { passRequestBody, takeFirstPiece } from './request-body.ts';
 import { endOfResponse, receiveResponse } from './response.ts';
 import type { HostEntry } from './route-table.ts';
 import { requestSteps } from './steps.ts';
+import type { TenantState } from './tenant-state.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import { type UpstreamFailure, upstreamFailures } from './upstream-failures.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -32,12 +37,27 @@ export class Exchange implements UpstreamUser, HeldRequest {
   readonly edge: EdgeContext;
   readonly id: string;
   method = '';
+  hostName = '';
+  /** In origin form, with its query. */
+  path = '';
   minor = 1;
   /** What the client wants of its connection. */
   keepAlive = false;
   upgrade = false;
+  /** When all of it must be over, by the clock of the deadlines. */
+  endsAtMs = Infinity;
   host: HostEntry | undefined = undefined;
   target: AppTarget | undefined = undefined;
+  /** For the access log: when it began, was sent to the app, and was answered by it; -1 when that did not happen. */
+  readonly startedAtMs: number;
+  sentAtMs = -1;
+  answeredAtMs = -1;
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  outcome: AccessOutcome = 'ok';
+  clientAddress: string;
+
   /** As sent to the app. */
   head = '';
 
@@ -58,20 +78,26 @@ export class Exchange implements UpstreamUser, HeldRequest {
   interimResponses = 0;
   responseBody: BodyReader | undefined = undefined;
   bodyForm: BodyForm = 'framed';
-  /** Whole field lines besides those of the app. */
-  addedFields = '';
+  /** Names and values, alternating, besides those of the app. */
+  readonly addedFields: string[] = [];
+  /** What the client takes of what its app wants compressed. */
+  coding: Coding | undefined = undefined;
+  compressor: Compressor | undefined = undefined;
   /** Content without its chunks, until it is passed on; undefined when the body is passed as it came. */
   content: Buffer[] | undefined = undefined;
   /** The client does not take the response as fast as it comes. */
   downloadBlocked = false;
   upstreamReusable = false;
   private held = false;
+  private place: 'none' | 'queued' | 'open' = 'none';
   private over = false;
 
   constructor(client: RequestClient, edge: EdgeContext) {
     this.client = client;
     this.edge = edge;
     this.id = edge.nextRequestId();
+    this.startedAtMs = performance.now();
+    this.clientAddress = client.connection.address;
   }
 
   begin(head: RequestHead): void {
@@ -86,12 +112,37 @@ export class Exchange implements UpstreamUser, HeldRequest {
   admit(): void {
     const { target } = this;
     if (!target) return this.answer(answers.notFound);
-    if (target.state === 'ready') return this.send();
+    if (target.state === 'ready') return this.takeTurn(target.tenant);
     if (target.state !== 'starting') return this.answer(target.state === 'failed' ? answers.failed : answers.stopped);
     const { heldRequestsPerApp, holdMs } = this.edge.limits;
     if (!target.hold(this, heldRequestsPerApp)) return this.answer(answers.busy);
     this.held = true;
-    this.client.limit(holdMs);
+    this.limit(holdMs);
+  }
+
+  /** Sends it on now, or when another request of the tenant is over. */
+  private takeTurn(tenant: TenantState): void {
+    if (this.place === 'queued') return;
+    if (this.place === 'none') {
+      if (tenant.admission.tryEnter()) this.place = 'open';
+      else if (tenant.admission.enqueue(this)) {
+        this.place = 'queued';
+        return this.limit(this.edge.limits.queueMs);
+      } else return this.answer(answers.busy);
+    }
+    this.send();
+  }
+
+  /** Another request of the tenant is over, and this one has its place. */
+  onAdmitted(): void {
+    this.place = 'open';
+    this.admit();
+    this.client.settle();
+  }
+
+  /** For what it waits for at the moment; its whole time may be over sooner. */
+  limit(ms: number): void {
+    this.client.limit(Math.min(ms, this.endsAtMs - this.edge.deadlines.nowMs));
   }
 
   onAppChanged(): void {
@@ -116,23 +167,26 @@ export class Exchange implements UpstreamUser, HeldRequest {
   onClientDrain(): void {
     if (!this.downloadBlocked) return;
     this.downloadBlocked = false;
-    this.client.limit(this.client.inputEnded ? this.edge.limits.halfClosedMs : Infinity);
-    this.upstream?.socket.resume();
+    this.limit(this.client.inputEnded ? this.edge.limits.halfClosedMs : Infinity);
+    if (this.compressor) this.compressor.resume();
+    else this.upstream?.socket.resume();
   }
 
   /** The client closed its direction. A request cut short can not be answered; a whole one is. */
   onClientEnd(): void {
-    if (!this.requestBody.done) this.abort();
-    else if (this.responseBody) this.client.limit(this.edge.limits.halfClosedMs);
+    if (!this.requestBody.done) this.abort('client-gone');
+    else if (this.responseBody) this.limit(this.edge.limits.halfClosedMs);
   }
 
   onClientGone(): void {
+    this.outcome = 'client-gone';
     this.end(false);
   }
 
   onDeadline(): void {
     if (this.held) this.answer(answers.starting);
-    else if (this.responseBody) this.abort();
+    else if (this.place === 'queued') this.answer(answers.busy);
+    else if (this.responseBody) this.abort('timeout');
     else if (!this.requestBody.done && !this.uploadBlocked) this.answer(answers.slowRequest);
     else this.fail('slow');
   }
@@ -149,7 +203,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   onUpstreamGone(error: Error | undefined): void {
-    if (this.responseBody) this.abort();
+    if (this.responseBody) this.abort('cut');
     else this.lose(error);
     this.client.settle();
   }
@@ -167,6 +221,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   /** The app failed before its response began. */
   fail(failure: UpstreamFailure): void {
     const { answer, level, reason } = upstreamFailures[failure];
+    this.upstream?.pool.noteFailure(false);
     if (this.target) this.edge.reportFault(level, `${this.target.tenant.name}/${this.target.app}: ${reason} (request ${this.id})`);
     this.answer(answer);
   }
@@ -176,9 +231,15 @@ export class Exchange implements UpstreamUser, HeldRequest {
     if (this.over) return;
     if (!this.requestBody.done && !this.upstream) takeFirstPieceQuietly(this);
     const keep = this.keepAlive && !answer.close && this.requestBody.done && !this.edge.closing;
-    this.client.sendAnswer(this, answer, keep);
+    this.status = answer.status;
+    this.outcome = answer.outcome;
+    this.bytesOut = this.client.sendAnswer(this, answer, keep);
     this.end(false);
     this.client.finish(keep);
+  }
+
+  get responseTimeoutMs(): number {
+    return this.target?.tenant.limits.responseTimeoutMs ?? Infinity;
   }
 
   get brandName(): string | undefined {
@@ -193,8 +254,9 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   /** Cuts the client's connection, so that it sees that the response is not whole. */
-  abort(): void {
+  abort(outcome: AccessOutcome): void {
     if (this.over) return;
+    this.outcome = outcome;
     this.end(false);
     this.client.cut();
   }
@@ -203,9 +265,17 @@ export class Exchange implements UpstreamUser, HeldRequest {
   becomeTunnel(): UpstreamConnection | undefined {
     const { upstream } = this;
     this.upstream = undefined;
-    this.over = true;
+    this.status = 101;
+    this.answeredAtMs = performance.now();
     upstream?.pool.giveAway(upstream);
+    this.leavePlace();
     return upstream;
+  }
+
+  endTunnel(bytesIn: number, bytesOut: number): void {
+    this.bytesIn = bytesIn;
+    this.bytesOut = bytesOut;
+    this.end(false);
   }
 
   /** Lets go of the upstream connection. */
@@ -215,10 +285,22 @@ export class Exchange implements UpstreamUser, HeldRequest {
     upstream?.release(reusable);
   }
 
+  /** Of those that the tenant may have open at the same time. */
+  private leavePlace(): void {
+    const { place } = this;
+    this.place = 'none';
+    if (place === 'open') this.target?.tenant.admission.leave();
+    else if (place === 'queued') this.target?.tenant.admission.abandon(this);
+  }
+
   private end(reusable: boolean): void {
+    if (this.over) return;
     this.over = true;
+    logExchange(this);
+    this.compressor?.destroy();
     if (this.held) this.target?.letGo(this);
     this.held = false;
+    this.leavePlace();
     this.detach(reusable);
   }
 }

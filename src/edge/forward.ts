@@ -16,11 +16,12 @@ export function forward(exchange: Exchange): void {
 }
 
 function sendTo(exchange: Exchange, pool: UpstreamPool, fresh: boolean): void {
-  const { client, edge, requestBody } = exchange;
+  const { edge, requestBody } = exchange;
   const upstream = pool.acquire(exchange, fresh);
   exchange.upstream = upstream;
+  exchange.sentAtMs = performance.now();
   exchange.uploadBlocked = !writeHeadAndBody(upstream.socket, exchange.head, exchange.firstPiece);
-  client.limit(requestBody.done ? edge.limits.responseHeadMs : edge.limits.bodyStallMs);
+  exchange.limit(requestBody.done ? exchange.responseTimeoutMs : edge.limits.bodyStallMs);
 }
 
 /** The connection was lost before a response began: sends the request again where that is safe, or says how it failed. */
@@ -29,6 +30,8 @@ export function retryAfterLoss(exchange: Exchange, error: Error | undefined): Up
   if (!upstream) return undefined;
   const { pool, connected, reused } = upstream;
   const errno = errnoOf(error);
+  // An idle connection that the app closed says nothing against it; a full queue is no absence.
+  if (!reused) pool.noteFailure(!connected && errno !== 'EAGAIN');
   exchange.detach(false);
   if (!connected) return tryAnother(exchange, pool, errno);
   if (!maySendAgain(exchange, reused, errno)) return 'closedEarly';

@@ -47,13 +47,20 @@ function finalHead(exchange: Exchange, head: ResponseHead): string {
   const connection = upgrade ? 'upgrade' : connectionField(exchange, keepAlive);
   const option = connection === undefined ? '' : `connection: ${connection}\r\n`;
   const coding = bodyForm === 'chunked' ? 'transfer-encoding: chunked\r\n' : '';
+  const others = addedFields.length === 0 ? '' : fieldLines(addedFields);
   return rewriteResponseHead(head, {
     // RFC 9110 8.6, RFC 9112 6.1: a 204 has neither.
     contentLength: head.status !== noContent && bodyForm !== 'chunked',
     transferEncoding: head.status !== noContent && bodyForm === 'framed' && exchange.minor === 1,
     upgrade,
-    added: `x-request-id: ${id}\r\n${option}${coding}${addedFields}`,
+    added: `x-request-id: ${id}\r\n${option}${coding}${others}`,
   });
+}
+
+function fieldLines(pairs: readonly string[]): string {
+  let lines = '';
+  for (let index = 0; index < pairs.length; index += 2) lines += `${pairs[index]}: ${pairs[index + 1]}\r\n`;
+  return lines;
 }
 
 function connectionField({ minor }: Exchange, keep: boolean): string | undefined {

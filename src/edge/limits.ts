@@ -8,14 +8,14 @@ export interface EdgeLimits {
   idleMs: number;
   /** Between two pieces of a request's body. */
   bodyStallMs: number;
-  /** From the request's last byte to the end of the response's head. */
-  responseHeadMs: number;
   /** A client that takes nothing of what waits for it. */
   clientStallMs: number;
   /** A response without progress after the client closed its own direction: it may be gone altogether. */
   halfClosedMs: number;
   /** How long what a client still sends is read and dropped, so that it sees the answer rather than a reset. */
   lingerMs: number;
+  /** A request that waits until another one of its tenant is over. */
+  queueMs: number;
   /** A request for an app that is starting. */
   holdMs: number;
   /** Below the five seconds after which a Node app closes an idle connection. */
@@ -33,10 +33,10 @@ export const defaultLimits: EdgeLimits = {
   headMs: 10_000,
   idleMs: 60_000,
   bodyStallMs: 60_000,
-  responseHeadMs: 60_000,
   clientStallMs: 120_000,
   halfClosedMs: 60_000,
   lingerMs: 5_000,
+  queueMs: 5_000,
   holdMs: 10_000,
   upstreamIdleMs: 4_000,
   tickMs: 500,

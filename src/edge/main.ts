@@ -1,4 +1,4 @@
-import { edgeControlSocket, edgeSocketsDir, firstListenerFd } from '../protocol/edge-paths.ts';
+import { edgeControlSocket, edgeLogsDir, edgeSocketsDir, firstListenerFd } from '../protocol/edge-paths.ts';
 import type { EdgeRole, EdgeSettings } from '../protocol/edge.ts';
 import { runEdge } from './edge-process.ts';
 import { runMaster } from './master.ts';
@@ -28,11 +28,14 @@ function startMaster() {
 }
 
 function startEdge() {
+  const { accessLogs, processes, httpsPort, trustedProxies, proxyProtocol } = settings;
+  const directory = settings.logsDir ?? edgeLogsDir;
   return runEdge({
     channelFd: firstListenerFd + listenerFds.length,
     httpFds: listenerFds.slice(0, settings.httpListeners),
     httpsFds: listenerFds.slice(settings.httpListeners),
-    httpsPort: settings.httpsPort,
+    ...{ httpsPort, trustedProxies, proxyProtocol, processes },
     socketsDir: settings.socketsDir ?? edgeSocketsDir,
+    accessLogs: accessLogs && { ...accessLogs, directory, place: Number(process.argv[4] ?? 0), places: processes },
   });
 }

@@ -26,13 +26,13 @@ export function takeFirstPiece(exchange: Exchange): boolean {
     exchange.firstPiece = exchange.firstPiece && piece ? Buffer.concat([exchange.firstPiece, piece]) : (piece ?? exchange.firstPiece);
   }
   if (requestBody.done || !client.inputEnded) return true;
-  exchange.abort();
+  exchange.abort('client-gone');
   return false;
 }
 
 /** Passes on what belongs to the body; answers how much that is. */
 export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
-  const { requestBody, upstream, client, edge } = exchange;
+  const { requestBody, upstream, edge } = exchange;
   const taken = requestBody.take(bytes);
   if (refuseBody(exchange) || !upstream) return taken;
   const piece = pieceOf(requestBody, bytes);
@@ -41,7 +41,7 @@ export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
     exchange.firstPiece = undefined;
     exchange.uploadBlocked = !upstream.socket.write(piece);
   }
-  if (!exchange.responseBody) client.limit(requestBody.done ? edge.limits.responseHeadMs : edge.limits.bodyStallMs);
+  if (!exchange.responseBody) exchange.limit(requestBody.done ? exchange.responseTimeoutMs : edge.limits.bodyStallMs);
   return taken;
 }
 
@@ -50,7 +50,8 @@ function refuseBody(exchange: Exchange): boolean {
   const { requestBody, target } = exchange;
   const tooLarge = target !== undefined && requestBody.contentBytes > target.tenant.limits.bodySizeBytes;
   if (requestBody.fault === undefined && !tooLarge) return false;
-  if (exchange.responseBody) exchange.abort();
-  else exchange.answer(tooLarge ? answers.bodyTooLarge : answers.malformed);
+  const answer = tooLarge ? answers.bodyTooLarge : answers.malformed;
+  if (exchange.responseBody) exchange.abort(answer.outcome);
+  else exchange.answer(answer);
   return true;
 }

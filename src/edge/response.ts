@@ -4,7 +4,9 @@ import { findHeadEnd } from '../http1/head-end.ts';
 import { maxHeadBytes } from '../http1/limits.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
 import { pieceOf } from './body-piece.ts';
+import type { Compressor } from './compressor.ts';
 import type { Exchange } from './exchange.ts';
+import { planCompression } from './response-compression.ts';
 
 const switchingProtocols = 101;
 
@@ -16,9 +18,15 @@ export function receiveResponse(exchange: Exchange, bytes: Buffer): void {
 
 /** The app closed its direction in the middle of a response, which is the end of one that has no other. */
 export function endOfResponse(exchange: Exchange): void {
-  if (!(exchange.responseBody instanceof UntilCloseBody)) return exchange.abort();
+  if (!(exchange.responseBody instanceof UntilCloseBody)) return exchange.abort('cut');
+  if (exchange.compressor) return endCompressed(exchange, exchange.compressor);
   exchange.client.sendBody(exchange, undefined, true, '');
   exchange.complete();
+}
+
+function endCompressed(exchange: Exchange, compressor: Compressor): void {
+  exchange.detach(false);
+  compressor.end();
 }
 
 function receiveHead(exchange: Exchange, bytes: Buffer): void {
@@ -52,7 +60,7 @@ function switchProtocols(exchange: Exchange, following: Buffer | undefined): voi
 }
 
 function beginResponse(exchange: Exchange, head: ResponseHead, following: Buffer | undefined): void {
-  const { client } = exchange;
+  planCompression(exchange, head);
   const body = responseBody(exchange, head);
   const endsWithConnection = body instanceof UntilCloseBody;
   exchange.upstreamReusable = !endsWithConnection && !head.close && (head.minor === 1 || head.keepAlive);
@@ -62,15 +70,24 @@ function beginResponse(exchange: Exchange, head: ResponseHead, following: Buffer
   if (body.fault !== undefined) return exchange.fail('malformed');
   exchange.responseBody = body;
   exchange.firstPiece = undefined;
+  exchange.status = head.status;
+  exchange.answeredAtMs = performance.now();
+  exchange.upstream?.pool.noteSuccess();
   const piece = following && responsePiece(exchange, body, following);
-  const flowing = client.sendHead(exchange, head, piece, body.done, trailersOf(exchange, body));
-  advance(exchange, body, flowing, taken === (following?.length ?? 0));
+  const clean = taken === (following?.length ?? 0);
+  const { client, compressor } = exchange;
+  if (compressor) {
+    client.sendHead(exchange, head, undefined, false, '');
+    return compress(exchange, compressor, piece, clean);
+  }
+  exchange.bytesOut += piece?.length ?? 0;
+  advance(exchange, body, client.sendHead(exchange, head, piece, body.done, trailersOf(exchange, body)), clean);
 }
 
 /** Towards HTTP/1.0 and for a body that has no other end, the connection's end is the body's. */
-function keepsConnection({ client, edge, minor, content, requestBody }: Exchange, endsWithConnection: boolean): boolean {
+function keepsConnection({ client, compressor, edge, minor, content, requestBody }: Exchange, endsWithConnection: boolean): boolean {
   if (client.protocol === 'HTTP/2') return true;
-  const needsEnd = endsWithConnection || (content !== undefined && minor === 0);
+  const needsEnd = (endsWithConnection && !compressor) || (content !== undefined && minor === 0);
   return !needsEnd && requestBody.done && !edge.closing;
 }
 
@@ -90,10 +107,22 @@ function dechunkedBody(exchange: Exchange): BodyReader {
 
 function passResponseBody(exchange: Exchange, body: BodyReader, bytes: Buffer): void {
   const taken = body.take(bytes);
-  if (body.fault !== undefined) return exchange.abort();
+  if (body.fault !== undefined) return exchange.abort('cut');
   const piece = responsePiece(exchange, body, bytes);
-  const flowing = exchange.client.sendBody(exchange, piece, body.done, trailersOf(exchange, body));
-  advance(exchange, body, flowing, taken === bytes.length);
+  const clean = taken === bytes.length;
+  if (exchange.compressor) return compress(exchange, exchange.compressor, piece, clean);
+  exchange.bytesOut += piece?.length ?? 0;
+  advance(exchange, body, exchange.client.sendBody(exchange, piece, body.done, trailersOf(exchange, body)), clean);
+}
+
+/** The rest is the compressor's, which has its own time; the app's connection is free as soon as it has said all. */
+function compress(exchange: Exchange, compressor: Compressor, piece: Buffer | undefined, clean: boolean): void {
+  const flowing = piece === undefined || compressor.write(piece);
+  if (exchange.responseBody?.done) {
+    compressor.end();
+    exchange.detach(exchange.upstreamReusable && clean && exchange.requestBody.done);
+  } else if (!flowing) exchange.upstream?.socket.pause();
+  if (!exchange.downloadBlocked) exchange.limit(Infinity);
 }
 
 function responsePiece({ content }: Exchange, body: BodyReader, bytes: Buffer): Buffer | undefined {
@@ -117,5 +146,5 @@ function advance(exchange: Exchange, body: BodyReader, flowing: boolean, clean: 
   exchange.downloadBlocked = !flowing;
   if (!flowing) upstream?.socket.pause();
   const openEnded = client.inputEnded ? edge.limits.halfClosedMs : Infinity;
-  client.limit(flowing ? openEnded : edge.limits.clientStallMs);
+  exchange.limit(flowing ? openEnded : edge.limits.clientStallMs);
 }

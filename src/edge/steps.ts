@@ -1,3 +1,5 @@
+import { chooseCoding } from '../http1/accept-encoding.ts';
+import { findField } from '../http1/field-lookup.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { rewriteRequestHead, wantsUpgrade } from '../http1/rewrite.ts';
 import { type Answer, answers } from './answers.ts';
@@ -11,12 +13,14 @@ type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 /** A request's way before it is sent on, in order. */
 export const requestSteps: readonly Step[] = [
   ...[readRequest, findTenant, checkServerName, redirectHost, redirectToHttps],
-  ...[routePath, limitBody, writeUpstreamHead, setResponseFields],
+  ...[routePath, limitBody, writeUpstreamHead, prepareResponse],
 ];
 
 /** Keeps what is needed after the head is gone. */
 function readRequest(exchange: Exchange, head: RequestHead): undefined {
   exchange.method = head.method;
+  exchange.hostName = head.host;
+  exchange.path = head.target;
   exchange.minor = head.minor;
   exchange.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
   exchange.upgrade = wantsUpgrade(head);
@@ -57,7 +61,7 @@ function redirectToHttps({ client, edge, host }: Exchange, head: RequestHead): A
 }
 
 function redirectTo(location: string): Answer {
-  return { status: 308, sentence: 'This site is at another address.', location };
+  return { status: 308, sentence: 'This site is at another address.', outcome: 'redirect', location };
 }
 
 function pathOf({ target }: RequestHead): string {
@@ -85,8 +89,10 @@ function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {
   );
 }
 
-/** RFC 6797 7.2: over a secure connection only. */
-function setResponseFields(exchange: Exchange): undefined {
+function prepareResponse(exchange: Exchange, head: RequestHead): undefined {
+  if (exchange.target?.compress) exchange.coding = chooseCoding(findField(head, 'accept-encoding'));
+  // RFC 6797 7.2: over a secure connection only.
   const hstsSeconds = exchange.host?.tenant.tls.hstsSeconds ?? 0;
-  if (hstsSeconds > 0 && exchange.client.connection.secure) exchange.addedFields = `strict-transport-security: max-age=${hstsSeconds}\r\n`;
+  if (hstsSeconds > 0 && exchange.client.connection.secure)
+    exchange.addedFields.push('strict-transport-security', `max-age=${hstsSeconds}`);
 }

@@ -1,6 +1,11 @@
+import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { EdgeLimits } from './limits.ts';
 import { UpstreamConnection, type UpstreamUser } from './upstream-connection.ts';
+
+/** So many failures in a row, other than to connect, which is one too many by itself, put a worker aside. */
+const failuresBeforeAside = 3;
+const asidePolicy: BackoffPolicy = { firstMs: 250, maxMs: 8_000, healthyMs: 0 };
 
 /**
  * The connections to one worker.
@@ -8,6 +13,7 @@ import { UpstreamConnection, type UpstreamUser } from './upstream-connection.ts'
  * Invariants:
  * - `outstanding` is the number of connections that have a user; a tunnel counts among `tunnels` only.
  * - An unlisted upstream has no idle connections, and gets no new requests.
+ * - One that is aside gets one request at a time, after longer and longer pauses, until one succeeds.
  */
 export class UpstreamPool {
   outstanding = 0;
@@ -16,6 +22,8 @@ export class UpstreamPool {
   readonly path: string;
   /** How many apps list it. */
   private listings = 0;
+  private failures = 0;
+  private asideUntilMs = -Infinity;
   private readonly idle: UpstreamConnection[] = [];
   private readonly drainWaiters = new Set<() => void>();
   private readonly deadlines: Deadlines;
@@ -46,12 +54,30 @@ export class UpstreamPool {
     if (this.outstanding === 0) this.onUnused();
   }
 
+  get aside(): boolean {
+    return this.asideUntilMs > this.deadlines.nowMs;
+  }
+
+  /** A request failed through the app's fault; `unreachable`: there was not even a connection. */
+  noteFailure(unreachable: boolean): void {
+    this.failures += unreachable ? failuresBeforeAside : 1;
+    this.putAside();
+  }
+
+  /** A response began. */
+  noteSuccess(): void {
+    this.failures = 0;
+    this.asideUntilMs = -Infinity;
+  }
+
   /** The connection that was idle for the shortest time, or a new one. */
   acquire(user: UpstreamUser, fresh: boolean): UpstreamConnection {
     const connection = (fresh ? undefined : this.takeIdle()) ?? this.open();
     connection.user = user;
     connection.deadlineAtMs = Infinity;
     this.outstanding += 1;
+    // Its time aside is over, and this request is the probe.
+    this.putAside();
     return connection;
   }
 
@@ -105,6 +131,11 @@ export class UpstreamPool {
     const connection = new UpstreamConnection(this);
     this.deadlines.watch(connection);
     return connection;
+  }
+
+  private putAside(): void {
+    if (this.failures < failuresBeforeAside) return;
+    this.asideUntilMs = this.deadlines.nowMs + backoffDelayMs(asidePolicy, this.failures - failuresBeforeAside + 1);
   }
 
   private noteEnd(): void {

@@ -8,6 +8,7 @@ export interface Authority {
 }
 
 const maxHostBytes = 255;
+const maxPort = 65_535;
 const dot = 0x2e;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
@@ -39,6 +40,10 @@ function ipLiteralEnd(bytes: Uint8Array, start: number, end: number): number {
 function isPort(bytes: Uint8Array, start: number, end: number): boolean {
   if (start === end) return true;
   if (bytes[start] !== colon || end - start > 6) return false;
-  for (let at = start + 1; at < end; at++) if (digitBytes[bytes[at] as number] === 0) return false;
-  return true;
+  let port = 0;
+  for (let at = start + 1; at < end; at++) {
+    if (digitBytes[bytes[at] as number] === 0) return false;
+    port = port * 10 + (bytes[at] as number) - 0x30;
+  }
+  return port <= maxPort;
 }

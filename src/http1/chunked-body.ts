@@ -5,6 +5,17 @@ import { TrailerSection } from './trailers.ts';
 
 const semicolon = 0x3b;
 
+/**
+ * RFC 9112 7.1.1, without the first semicolon. Blanks that the grammar only tolerates ("bad whitespace") are refused, and so is a
+ * quotation mark without another: a reader that looks for one goes on behind the line's end.
+ */
+const extensionPattern = (() => {
+  const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+  const quoted = String.raw`"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"`;
+  const extension = `${token}(?:=(?:${token}|${quoted}))?`;
+  return new RegExp(`^${extension}(?:;${extension})*$`);
+})();
+
 const state = {
   size: 0,
   extension: 1,
@@ -20,8 +31,8 @@ const state = {
 } as const;
 
 /**
- * The chunked coding (RFC 9112 7.1), read strictly: hexadecimal sizes, CRLF and nothing else, extensions within bounds. Bytes are
- * passed on as they came; only a trailer section is written anew, without the fields that must not stand there.
+ * The chunked coding (RFC 9112 7.1), read strictly: hexadecimal sizes, CRLF and nothing else, extensions well-formed and within
+ * bounds. Bytes are passed on as they came; only a trailer section is written anew, without the fields that must not stand there.
  *
  * Invariant: `contentBytes` and the place in the coding are exact after each `take`, however the bytes were cut.
  */
@@ -33,7 +44,7 @@ export class ChunkedBody implements BodyReader {
   private state: number = state.size;
   private sizeLeft = 0;
   private sizeDigits = 0;
-  private extensionBytes = 0;
+  private extension = '';
   private messageExtensionBytes = 0;
   private readonly trailers = new TrailerSection();
   private readonly onContent: ((bytes: Buffer) => void) | undefined;
@@ -103,15 +114,18 @@ export class ChunkedBody implements BodyReader {
     else if (byte === carriageReturn) this.state = state.sizeEnd;
     else if (byte === semicolon) {
       this.state = state.extension;
-      this.extensionBytes = 0;
+      this.extension = '';
     } else this.fail('invalid chunk size');
   }
 
   private extensionByte(byte: number): void {
-    if (byte === carriageReturn) this.state = state.sizeEnd;
-    else if (valueBytes[byte] === 0) this.fail('control character in chunk extension');
-    else if (++this.extensionBytes > maxChunkExtensionBytes || ++this.messageExtensionBytes > maxMessageExtensionBytes)
+    if (byte === carriageReturn) {
+      if (extensionPattern.test(this.extension)) this.state = state.sizeEnd;
+      else this.fail('malformed chunk extension');
+    } else if (valueBytes[byte] === 0) this.fail('control character in chunk extension');
+    else if (this.extension.length === maxChunkExtensionBytes || ++this.messageExtensionBytes > maxMessageExtensionBytes)
       this.fail('chunk extensions too long');
+    else this.extension += String.fromCharCode(byte);
   }
 
   /** After the last chunk: the empty line, or a trailer section, which begins with a field name. */

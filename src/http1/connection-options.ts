@@ -1,4 +1,5 @@
 import { maxConnectionOptions } from './limits.ts';
+import { splitList } from './lists.ts';
 
 /** What a message's Connection fields say (RFC 9110 7.6.1). */
 export interface ConnectionOptions {
@@ -13,10 +14,9 @@ export interface ConnectionOptions {
 export function readConnectionOptions(value: string, into: ConnectionOptions): boolean {
   const lower = value.toLowerCase();
   if (applyOption(lower, into)) return true;
-  for (const part of lower.split(',', maxConnectionOptions + 1)) {
-    const option = part.trim();
-    if (option !== '' && !applyOption(option, into)) (into.listed ??= new Set()).add(option);
-  }
+  const options = splitList(lower, maxConnectionOptions);
+  if (options === undefined) return false;
+  for (const option of options) if (!applyOption(option, into)) (into.listed ??= new Set()).add(option);
   return (into.listed?.size ?? 0) <= maxConnectionOptions;
 }
 

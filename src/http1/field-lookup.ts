@@ -21,12 +21,6 @@ export function findField(head: FieldSource, name: string): string | undefined {
   return found;
 }
 
-/** Whether there is such a field, whatever its value. */
-export function hasField(head: FieldSource, name: string): boolean {
-  for (let index = 0; index < head.fields.count; index++) if (isNamed(head, index, name)) return true;
-  return false;
-}
-
 function isNamed({ text, fields }: FieldSource, index: number, name: string): boolean {
   const start = fields.nameStart[index] as number;
   if ((fields.nameEnd[index] as number) - start !== name.length) return false;

@@ -11,3 +11,4 @@ export const maxChunkExtensionBytes = 256;
 export const maxMessageExtensionBytes = 16 * 1024;
 export const maxTrailerBytes = 8 * 1024;
 export const maxConnectionOptions = 64;
+export const maxCodings = 64;

@@ -3,7 +3,8 @@ import { type ConnectionOptions, readConnectionOptions } from './connection-opti
 import { fieldKind } from './field-kinds.ts';
 import { FieldTable, parseFields } from './fields.ts';
 import { checkFraming, type Framing, readContentLength, readTransferEncoding } from './framing.ts';
-import { maxHeadBytes } from './limits.ts';
+import { maxCodings, maxHeadBytes } from './limits.ts';
+import { splitList } from './lists.ts';
 import { type Refusal, refusals } from './refusals.ts';
 import { parseRequestLine, type RequestLine } from './request-line.ts';
 import { resolveTarget } from './request-target.ts';
@@ -103,7 +104,8 @@ function readField(bytes: Uint8Array, head: RequestHead, index: number): Refusal
       head.upgradeTo += `${head.upgradeTo && ','}${head.text.slice(start, end).toLowerCase()}`;
       return undefined;
     case fieldKind.te:
-      head.trailers = head.text.slice(start, end).toLowerCase() === 'trailers';
+      // RFC 9110 10.1.4. Of the rest of TE nothing is of use: no other transfer coding is known.
+      head.trailers ||= splitList(head.text.slice(start, end).toLowerCase(), maxCodings)?.includes('trailers') === true;
       return undefined;
     default:
       return undefined;

@@ -38,7 +38,8 @@ function parseVersion(bytes: Uint8Array, text: string, start: number, into: Requ
   const end = start + 8;
   if (text.startsWith('HTTP/1.1\r\n', start)) into.minor = 1;
   else if (text.startsWith('HTTP/1.0\r\n', start)) into.minor = 0;
-  else if (versionPattern.test(text.slice(start, end)) && bytes[end] === carriageReturn) return refusals.version;
+  else if (versionPattern.test(text.slice(start, end)) && bytes[end] === carriageReturn && bytes[end + 1] === lineFeed)
+    return refusals.version;
   else return bytes[end] === lineFeed ? refusals.bareLineEnding : refusals.requestLine;
   into.fieldsStart = end + 2;
   return undefined;

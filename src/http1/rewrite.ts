@@ -11,7 +11,7 @@ interface Source {
   fields: FieldTable;
 }
 
-const forbiddenUpgrades = /(^|[\s,])(h2c|http|tls)/;
+const forbiddenUpgrades = /(^|[\s,])(h2|http|tls)/;
 
 /**
  * Whether the client asks for another protocol that the app may answer with a tunnel. `h2c` and other versions of HTTP are not
@@ -30,7 +30,7 @@ export function rewriteRequestHead(head: RequestHead, added: string): string {
   const sameLine = head.minor === 1 && !head.absoluteForm;
   const line = sameLine ? '' : `${head.method} ${head.target} HTTP/1.1\r\n${head.absoluteForm ? `host: ${head.authority}\r\n` : ''}`;
   const kept = copyFields(head, sameLine ? 0 : head.fieldsStart, (kind) => keepsInRequest(head, kind, upgrade));
-  return `${line}${kept}${requestOptions(upgrade, head.trailers)}${added}\r\n`;
+  return `${line}${kept}${requestOptions(upgrade, head.trailers && head.minor === 1)}${added}\r\n`;
 }
 
 function keepsInRequest(head: RequestHead, kind: number, upgrade: boolean): boolean {
@@ -45,16 +45,15 @@ function keepsInRequest(head: RequestHead, kind: number, upgrade: boolean): bool
       return head.minor === 1;
     case fieldKind.upgrade:
       return upgrade;
-    case fieldKind.te:
-      return head.trailers;
     default:
       return false;
   }
 }
 
+/** TE is of this hop (RFC 9110 10.1.4), so it is written anew: that the client takes trailers holds for its whole way. */
 function requestOptions(upgrade: boolean, trailers: boolean): string {
   if (upgrade) return 'connection: upgrade\r\n';
-  return trailers ? 'connection: te\r\n' : '';
+  return trailers ? 'te: trailers\r\nconnection: te\r\n' : '';
 }
 
 /** What the status and the client allow of a response's framing fields. */

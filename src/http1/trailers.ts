@@ -4,14 +4,18 @@ import { findHeadEnd } from './head-end.ts';
 import { maxTrailerBytes } from './limits.ts';
 
 /**
- * RFC 9110 6.5.1: fields that frame, route, authenticate or describe the content must not come as trailers. A careless recipient
- * merges trailers into the header section.
+ * RFC 9110 6.5.1: fields that frame, route, authenticate, modify or describe the content must not come as trailers. A careless
+ * recipient merges trailers into the header section.
  */
 const forbidden = new Set([
   ...['authorization', 'cookie', 'set-cookie', 'proxy-authorization', 'www-authenticate', 'proxy-authenticate'],
-  ...['content-type', 'content-encoding', 'content-range', 'cache-control', 'age', 'expires', 'location', 'vary', 'trailer'],
-  ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range', 'range', 'max-forwards'],
+  ...['content-type', 'content-encoding', 'content-range', 'trailer', 'range', 'max-forwards', 'pragma', 'cache-control', 'age'],
+  ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'],
+  ...['date', 'expires', 'location', 'retry-after', 'vary', 'warning'],
 ]);
+
+/** Filled and read within one call. */
+const table = new FieldTable();
 
 /** The trailer section of a chunked message, kept until it is whole, within a bound. */
 export class TrailerSection {
@@ -35,15 +39,19 @@ export class TrailerSection {
   }
 
   private rewrite(end: number): void {
-    const table = new FieldTable();
     this.fault = parseFields(this.kept, 0, end, table)?.reason;
     if (this.fault !== undefined) return;
     let text = '';
     for (let index = 0; index < table.count; index++) {
-      const name = this.kept.toString('latin1', table.nameStart[index], table.nameEnd[index]).toLowerCase();
-      if (table.kind[index] !== fieldKind.plain || forbidden.has(name)) continue;
+      if (table.kind[index] !== fieldKind.plain || this.isForbidden(index)) continue;
       text += this.kept.toString('latin1', table.nameStart[index], table.lineEnd[index]);
     }
     this.text = `${text}\r\n`;
+  }
+
+  /** Compared as CGI would read the name: see nameFold. */
+  private isForbidden(index: number): boolean {
+    const name = this.kept.toString('latin1', table.nameStart[index], table.nameEnd[index]).toLowerCase();
+    return forbidden.has(name.replaceAll(/[^a-z0-9]/g, '-'));
   }
 }

@@ -48,7 +48,7 @@ export const defaultHttp2Limits: Http2Limits = {
   concurrentStreams: 100,
   streamWindowBytes: 256 * 1024,
   connectionWindowBytes: 1024 * 1024,
-  sendQueueBytes: 64 * 1024,
+  sendQueueBytes: 32 * 1024,
   fieldSectionBytes: 64 * 1024,
   fieldSectionHardBytes: 256 * 1024,
   headerBlockBytes: 128 * 1024,

@@ -1,20 +1,12 @@
+import type { IncomingData } from './incoming-data.ts';
 import type { FieldList, FieldSource, KeepsField } from './response-head.ts';
+import type { Sender } from './sender.ts';
 import { noReceiver, type StreamReceiver } from './stream-receiver.ts';
 
-/** What a stream needs of its connection. */
+/** The halves of a stream's connection. */
 export interface StreamConnection {
-  respond(stream: Http2Stream, status: number, fields: FieldList, ended: boolean): void;
-  respondFrom<Source extends FieldSource>(
-    stream: Http2Stream,
-    status: number,
-    source: Source,
-    keeps: KeepsField<Source>,
-    added: FieldList,
-    ended: boolean,
-  ): void;
-  sendData(stream: Http2Stream, bytes: Buffer, ended: boolean): boolean;
-  sendTrailers(stream: Http2Stream, fieldLines: string): void;
-  consumed(stream: Http2Stream, byteCount: number): void;
+  readonly sender: Sender;
+  readonly incoming: IncomingData;
   reset(stream: Http2Stream, code: number): void;
 }
 
@@ -59,6 +51,8 @@ export class Http2Stream {
   responded = false;
   /** The caller has sent all. */
   responseEnded = false;
+  /** The last frame was written. */
+  endSent = false;
   sendWindow: number;
   queue: Buffer[] | undefined = undefined;
   queuedBytes = 0;
@@ -82,7 +76,7 @@ export class Http2Stream {
    * case; fields that HTTP/2 has no place for (RFC 9113 8.2.2) are left out.
    */
   respond(status: number, fields: FieldList, ended: boolean): void {
-    this.connection.respond(this, status, fields, ended);
+    this.connection.sender.head(this, status, undefined, undefined, fields, ended);
   }
 
   /** The same with what `keeps` lets through of a parsed HTTP/1.1 head, and `added`. */
@@ -93,22 +87,22 @@ export class Http2Stream {
     added: FieldList,
     ended: boolean,
   ): void {
-    this.connection.respondFrom(this, status, source, keeps, added, ended);
+    this.connection.sender.head(this, status, source, keeps, added, ended);
   }
 
   /** False: stop until `onDrain`. The bytes are taken all the same, and must not be written to afterwards. */
   sendData(bytes: Buffer, ended: boolean): boolean {
-    return this.connection.sendData(this, bytes, ended);
+    return this.connection.sender.data(this, bytes, ended);
   }
 
   /** Ends the response with HTTP/1.1 field lines; `''` ends it without trailers. */
   sendTrailers(fieldLines: string): void {
-    this.connection.sendTrailers(this, fieldLines);
+    this.connection.sender.trailers(this, fieldLines);
   }
 
   /** So many bytes of `onData` were passed on: the client may send as many more. */
   consumed(byteCount: number): void {
-    this.connection.consumed(this, byteCount);
+    this.connection.incoming.consumed(this, byteCount);
   }
 
   /**

@@ -65,13 +65,13 @@ export function bindTcpSocket(address: { host: string; port: number }): Inherita
       throw new TenantdError(
         'TENANTD_E_PORT_BUSY',
         `${where} is in use by another program`,
-        'stop it, or listen elsewhere (http.listen in tenantd.yaml)',
+        'stop it, or listen elsewhere (http.listen and https.listen in tenantd.yaml)',
       );
     }
     throw new TenantdError(
       'TENANTD_E_PORT_BUSY',
       `can't listen on ${where}: ${errnoOf(error) ?? String(error)}`,
-      'see http.listen in tenantd.yaml',
+      'see http.listen and https.listen in tenantd.yaml',
       { cause: error },
     );
   }

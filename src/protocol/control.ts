@@ -8,6 +8,12 @@ export const operatorSocket = 'control/operator.sock';
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 const appRef = z.strictObject({ tenant: name, app: name });
+const logSource = z.strictObject({
+  tenant: name,
+  app: name.optional(),
+  lines: z.number().int().min(0).max(10_000),
+  follow: z.boolean(),
+});
 
 /** Requests and their parameters, checked by the daemon. */
 export const controlCalls = {
@@ -24,7 +30,9 @@ export const controlCalls = {
    * Result: LogsResult. With `follow`, `log-lines` notifications (LogLinesEvent) come after the answer, until the
    * client closes the connection.
    */
-  logs: z.strictObject({ tenant: name, app: name.optional(), lines: z.number().int().min(0).max(10_000), follow: z.boolean() }),
+  logs: logSource,
+  /** Result: AccessLogsResult (access.ts). With `follow`, as `logs`, by `access-lines` notifications (AccessLinesEvent). */
+  'access-logs': logSource,
 };
 
 export type TenantState = 'starting' | 'running' | 'sleeping' | 'suspended' | 'quarantined' | 'failed' | 'removing';

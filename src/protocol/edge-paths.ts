@@ -3,7 +3,8 @@
 /** Where the daemon's sockets are found inside the edges' sandbox. */
 export const edgeControlSocket = '/run/tenantd/edge/control.sock';
 export const edgeSocketsDir = '/run/tenantd/sockets';
-/** Where the edges write access logs; the one folder there that they can write. */
+/** Where the edges write access logs: a folder for each tenant, and one for requests of no tenant, which no tenant can be called. */
 export const edgeLogsDir = '/var/log/tenantd';
+export const strangersLogsFolder = '-';
 /** Inherited by the master: the TCP listening sockets, bound by the daemon, from this descriptor on: those of http, then those of https. */
 export const firstListenerFd = 3;

@@ -15,6 +15,8 @@ export interface EdgeSettings {
   processes: number;
   /** Whose word about the client's address is taken, as CIDR blocks. */
   trustedProxies: readonly string[];
+  /** Connections from trusted proxies begin with a PROXY header; those of everyone else must not. */
+  proxyProtocol: boolean;
   /** By the size of one tenant's access log; undefined where none is written (tests). */
   accessLogs?: { maxBytes: number; keep: number };
   /** Instead of `edgeControlSocket`, `edgeSocketsDir` and `edgeLogsDir`, where there is no sandbox (tests). */

@@ -10,7 +10,11 @@ export type JobRequest =
   /** Reads each app's manifest below `jobPaths.appsDir`. Output: ManifestJobResult. */
   | { job: 'manifest'; apps: string[] }
   /** The last `lines` lines of what the tenant's apps printed, when no host runs. Output: { lines: LogLine[] }. */
-  | { job: 'logs'; app?: string; lines: number };
+  | { job: 'logs'; app?: string; lines: number }
+  /** The same of one tenant's access logs, by the edges' user. Output: AccessLogsResult (access.ts). */
+  | { job: 'access-logs'; app?: string; lines: number }
+  /** The same; then, until it is ended, what comes after. Output: AccessLinesEvent (access.ts), one a line; empty ones as a sign of life. */
+  | { job: 'follow-access-logs'; app?: string; lines: number };
 
 /** By app name; the daemon takes it apart with `parseManifestAnswer` of config/. */
 export interface ManifestJobResult {

@@ -2,9 +2,18 @@ import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
 
+export interface FileBelow {
+  /** Relative to the root, and without links. */
+  path: string;
+  modifiedAtMs: number;
+}
+
 export type StaticTarget =
-  /** `path` is relative to `root`; both are without links. */
-  { found: 'file'; root: string; path: string } | { found: 'folder'; location: string } | { found: 'nothing' } | { found: 'bad-request' };
+  /** `root` is without links. */
+  | { found: 'file'; root: string; file: FileBelow }
+  | { found: 'folder'; location: string }
+  | { found: 'nothing' }
+  | { found: 'bad-request' };
 
 /**
  * Finds what a request's target names below `rootPath`. A link may lead anywhere inside, and nowhere else; the
@@ -19,10 +28,16 @@ export async function findStaticFile(rootPath: string, target: string): Promise<
   const place = root === undefined ? undefined : await resolveBelow(root, segments);
   if (root === undefined || !place) return { found: 'nothing' };
   const endsInSlash = pathname.endsWith('/');
-  if (place.kind === 'file') return endsInSlash ? { found: 'nothing' } : { found: 'file', root, path: place.path };
+  if (place !== 'folder') return endsInSlash ? { found: 'nothing' } : { found: 'file', root, file: place };
   if (!endsInSlash) return { found: 'folder', location: `/${segments.map(encodeURIComponent).join('/')}/${query}` };
   const index = await resolveBelow(root, [...segments, 'index.html']);
-  return index?.kind === 'file' ? { found: 'file', root, path: index.path } : { found: 'nothing' };
+  return index && index !== 'folder' ? { found: 'file', root, file: index } : { found: 'nothing' };
+}
+
+/** `root` is without links, `path` relative to it. */
+export async function findFileBelow(root: string, path: string): Promise<FileBelow | undefined> {
+  const place = await resolveBelow(root, [path]);
+  return place === 'folder' ? undefined : place;
 }
 
 function splitQuery(target: string): [string, string] {
@@ -52,14 +67,14 @@ function isServed(segment: string, at: number): boolean {
   return !segment.startsWith('.') || (at === 0 && segment === '.well-known');
 }
 
-async function resolveBelow(root: string, segments: string[]): Promise<{ kind: 'file' | 'folder'; path: string } | undefined> {
+async function resolveBelow(root: string, segments: string[]): Promise<FileBelow | 'folder' | undefined> {
   const real = await existing(realpath(join(root, ...segments)));
   if (real === undefined || (real !== root && !real.startsWith(`${root}/`))) return undefined;
   const path = real.slice(root.length + 1);
   if (path !== '' && !path.split('/').every(isServed)) return undefined;
   const stats = await existing(stat(real));
-  if (stats?.isDirectory()) return { kind: 'folder', path };
-  return stats?.isFile() ? { kind: 'file', path } : undefined;
+  if (stats?.isDirectory()) return 'folder';
+  return stats?.isFile() ? { path, modifiedAtMs: stats.mtimeMs } : undefined;
 }
 
 const absent = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG']);

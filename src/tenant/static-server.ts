@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import send from 'send';
 import { staticAppHeader } from '../protocol/host-paths.ts';
+import { sendBestTwin, sendFile } from './static-file.ts';
 import { findStaticFile } from './static-path.ts';
 
 export interface StaticServerOptions {
@@ -44,7 +44,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, rootOf
       response.setHeader('location', target.location);
       return sendText(response, 301, 'Moved Permanently');
     case 'file':
-      return sendFile(request, response, target);
+      return sendBestTwin(request, response, target);
     case 'nothing':
       return sendNotFound(request, response, root);
   }
@@ -54,22 +54,8 @@ async function sendNotFound(request: IncomingMessage, response: ServerResponse, 
   const page = await findStaticFile(root, '/404.html');
   if (page.found !== 'file') return sendText(response, 404, 'Not Found');
   response.statusCode = 404;
-  return sendFile(request, response, page, { acceptRanges: false, cacheControl: false, etag: false, lastModified: false });
-}
-
-function sendFile(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { root, path }: { root: string; path: string },
-  options: send.SendOptions = {},
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const encoded = path.split('/').map(encodeURIComponent).join('/');
-  const sending = send(request, encoded, { ...options, root, index: false, dotfiles: 'allow' });
-  sending.on('error', reject);
-  response.once('close', resolve);
-  sending.pipe(response);
-  return promise;
+  const options = { acceptRanges: false, cacheControl: false, etag: false, lastModified: false };
+  return sendFile(request, response, { root: page.root, path: page.file.path, options });
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

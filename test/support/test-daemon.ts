@@ -22,6 +22,8 @@ export interface TestDaemon {
   readonly configFile: string;
   readonly tenantsDir: string;
   readonly port: number;
+  /** 0 without https. */
+  readonly httpsPort: number;
   readonly userPrefix: string;
   pid(): number;
   /** Everything it logged so far, one JSON object a line. */
@@ -49,6 +51,8 @@ export interface TestDaemonOptions {
   /** Appended to tenantd.yaml. */
   config?: string;
   plans?: string;
+  /** Listens for https too. */
+  https?: boolean;
   /** A command and its first arguments that the daemon's own command line is put behind: `sh -c '...; exec "$@"' sh`. */
   wrapper?: readonly string[];
 }
@@ -65,12 +69,19 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
   return daemon;
 }
 
-export async function prepareTestDaemon({ tenants = {}, config = '', plans, wrapper = [] }: TestDaemonOptions = {}): Promise<TestDaemon> {
+export async function prepareTestDaemon({
+  tenants = {},
+  config = '',
+  plans,
+  https = false,
+  wrapper = [],
+}: TestDaemonOptions = {}): Promise<TestDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'tenantd-test-'));
   const hash = createHash('sha256').update(directory).digest();
   const userPrefix = `t${hash.toString('hex').slice(0, 5)}-`;
   const firstUid = 1_000_000 + (hash.readUInt16LE() % 10_000) * 200;
-  const port = await freePort();
+  const [port = 0, securePort = 0] = await freePorts(2);
+  const httpsPort = https ? securePort : 0;
   const tenantsDir = `${directory}/tenants`;
   const configFile = `${directory}/tenantd.yaml`;
   mkdirSync(tenantsDir);
@@ -82,6 +93,7 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans, wrap
       `userPrefix: ${userPrefix}`,
       `uids: { first: ${firstUid}, count: 200 }`,
       `http: { listen: ["127.0.0.1:${port}"] }`,
+      ...(https ? [`https: { listen: ["127.0.0.1:${httpsPort}"] }`] : []),
       starter,
       config,
     ].join('\n'),
@@ -137,7 +149,7 @@ export async function prepareTestDaemon({ tenants = {}, config = '', plans, wrap
   }
 
   const daemon: TestDaemon = {
-    ...{ directory, configFile, tenantsDir, port, userPrefix, start, ctl, status, tenant },
+    ...{ directory, configFile, tenantsDir, port, httpsPort, userPrefix, start, ctl, status, tenant },
     pid: () => child?.pid ?? 0,
     log: () => logged,
     stop: () => end('SIGTERM'),
@@ -256,12 +268,11 @@ function namesIn(file: string, prefix: string): string[] {
   return names.filter((name) => name.startsWith(prefix));
 }
 
-/** Free now; the daemon binds it right after. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+/** Free now, and different; the daemon binds them right after. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
 }

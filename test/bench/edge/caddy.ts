@@ -15,7 +15,6 @@ function configuration({ folder, certificate, upstreams }: ProxyOptions, { httpP
   return `{
   admin off
   auto_https off
-  persist_config off
 }
 (proxy) {
   bind ${listenAddress}
@@ -32,7 +31,7 @@ function configuration({ folder, certificate, upstreams }: ProxyOptions, { httpP
     }
   }
   reverse_proxy ${upstreams.map((socket) => `unix/${socket}`).join(' ')} {
-    header_up X-Forwarded-Port {http.request.local.port}
+    header_up X-Forwarded-Port {http.request.port}
     header_up X-Request-Id {http.request.uuid}
     transport http {
       compression off

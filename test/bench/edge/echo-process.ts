@@ -32,9 +32,11 @@ createServer((socket) => {
 
   function openWebSocket(key: string): void {
     const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`);
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+    );
     socket.off('data', readRequest);
-    socket.on('data', (chunk) => echo(socket, chunk));
+    socket.on('data', (chunk: Buffer) => echo(socket, chunk));
   }
 }).listen(process.argv[2]);
 

@@ -96,7 +96,7 @@ export async function runLoader(command: readonly string[], cpus: string | undef
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
   const text = Buffer.concat(printed).toString();
-  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${text.slice(-2_000)}`);
+  if (code !== 0) throw new Error(/^\w*Error: .*$/m.exec(text)?.[0] ?? `${command.join(' ')} ended with ${code}:\n${text.slice(-1_000)}`);
   return text;
 }
 

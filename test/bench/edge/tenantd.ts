@@ -40,6 +40,7 @@ export async function startTenantd(options: ProxyOptions): Promise<Proxy> {
     httpsPort: https.address().port,
     processes,
     trustedProxies: [],
+    proxyProtocol: false,
     accessLogs: { maxBytes: 1 << 30, keep: 1 },
     controlSocket: join(folder, 'control.sock'),
     socketsDir: upstreamFolder(upstreams),
@@ -83,14 +84,14 @@ async function startDaemon(path: string, { upstreams, certificate }: ProxyOption
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);
-    const { notify } = createChannel({
+    const channel = createChannel({
       stream: socket,
       handlers: { certificate: (params) => reportCertificate(params as { problem?: string }) },
     });
-    notify('snapshot-begin', {});
-    notify('set-certificate', { tenant, id: 'bench', chain: read(certificate.chainFile), key: read(certificate.keyFile) });
-    notify('set-tenant', routesTo(upstreams));
-    notify('snapshot-end', {});
+    channel.notify('snapshot-begin', {});
+    channel.notify('set-certificate', { tenant, id: 'bench', chain: read(certificate.chainFile), key: read(certificate.keyFile) });
+    channel.notify('set-tenant', routesTo(upstreams));
+    channel.notify('snapshot-end', {});
   });
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(path, resolve);

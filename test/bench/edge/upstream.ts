@@ -33,7 +33,12 @@ export async function startUpstream({ kind, folder, cpus, processes }: UpstreamO
   const stop = async (): Promise<void> => void (await Promise.all(programs.map((program) => program.stop())));
   try {
     for (const socket of sockets) {
-      const program = startProgram({ command: commandOf(kind, folder, socket), cpus, cwd: folder, outputFile: join(folder, 'upstream.log') });
+      const program = startProgram({
+        command: commandOf(kind, folder, socket),
+        cpus,
+        cwd: folder,
+        outputFile: join(folder, 'upstream.log'),
+      });
       programs.push(program);
       await program.untilReady(() => accepts({ path: socket }));
     }

@@ -1,9 +1,10 @@
 // A WebSocket client: each connection sends one message, waits for it to come back, and sends the next. Prints its figures as JSON.
 import { connect, type Socket } from 'node:net';
+import { Histogram } from './histogram.ts';
+import type { ProcessLoad } from './loaders.ts';
 import { hostName, listenAddress } from './proxy.ts';
-import type { LoadFigures, WebSocketLoad } from './websocket.ts';
 
-const { port, connections, seconds } = JSON.parse(process.argv[2] ?? '') as WebSocketLoad;
+const { port, connections, seconds } = JSON.parse(process.argv[2] ?? '') as ProcessLoad;
 const message = Buffer.from('sixty-four bytes of text, as a chat or a game would send them...');
 const mask = [0x37, 0xfa, 0x21, 0x3d];
 const frame = Buffer.from([0x81, 0x80 | message.length, ...mask, ...message.map((byte, index) => byte ^ (mask[index & 3] ?? 0))]);
@@ -18,8 +19,7 @@ const handshake = [
   '\r\n',
 ].join('\r\n');
 
-/** How many echoes took so many times ten microseconds; the last one has all that took longer. */
-const histogram = new Uint32Array(100_000);
+const durations = new Histogram();
 const sockets = await Promise.all(Array.from({ length: connections }, open));
 const startMs = performance.now();
 for (const socket of sockets) exchange(socket);
@@ -48,8 +48,7 @@ function exchange(socket: Socket): void {
     if (received < expected.length) return;
     received = 0;
     const nowMs = performance.now();
-    const bucket = Math.min(histogram.length - 1, Math.round((nowMs - sentMs) * 100));
-    histogram[bucket] = (histogram[bucket] ?? 0) + 1;
+    durations.add(nowMs - sentMs);
     sentMs = nowMs;
     socket.write(frame);
   });
@@ -62,17 +61,5 @@ function fail(reason: string): never {
 }
 
 function finish(): void {
-  const requests = histogram.reduce((total, count) => total + count, 0);
-  const figures: LoadFigures = {
-    requests,
-    requestsPerSecond: (requests * 1_000) / (performance.now() - startMs),
-    p50Ms: percentile(requests * 0.5),
-    p99Ms: percentile(requests * 0.99),
-  };
-  process.stdout.write(`${JSON.stringify(figures)}\n`, () => process.exit(0));
-}
-
-function percentile(rank: number): number {
-  let seen = 0;
-  return histogram.findIndex((count) => (seen += count) >= rank) / 100;
+  process.stdout.write(`${JSON.stringify(durations.figures(performance.now() - startMs))}\n`, () => process.exit(0));
 }

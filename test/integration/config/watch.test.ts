@@ -109,6 +109,13 @@ describe('a change is told', () => {
     );
   });
 
+  test.each(['fullchain.pem', 'acme.crt', 'acme.key'])('of a certificate or key beside tenant.yaml: %s', async (name) => {
+    const file = join(tenantsDir, 'acme', name);
+    for (const act of [() => writeFileSync(file, 'one'), () => writeFileSync(file, 'two'), () => rmSync(file)]) {
+      expect(await untilTold('acme', act)).toBeLessThan(promisedMs);
+    }
+  });
+
   test('of an app that comes, or goes', async () => {
     expect(await untilTold('acme', () => mkdirSync(join(tenantsDir, 'acme', 'apps', 'blog')))).toBeLessThan(promisedMs);
     expect(await untilTold('acme', () => rmSync(join(tenantsDir, 'acme', 'apps', 'blog'), { recursive: true }))).toBeLessThan(promisedMs);
@@ -157,6 +164,8 @@ describe('nothing is told', () => {
         writeFileSync(join(tenantsDir, 'acme', 'apps', 'site', 'app.yaml'), 'kind: node');
         mkdirSync(join(tenantsDir, 'acme', 'apps', 'site', 'node_modules'));
         writeFileSync(join(tenantsDir, 'acme', 'apps', 'site', 'lib', 'a.js'), '');
+        writeFileSync(join(tenantsDir, 'acme', 'apps', 'site', 'a.pem'), '');
+        writeFileSync(join(tenantsDir, 'acme', 'apps', 'a.key'), '');
       }),
     ).toEqual([]);
   });

@@ -54,6 +54,34 @@ describe('a folder with tenantd.yaml', () => {
     ]);
   });
 
+  test('has certificates that can not be read told, and others judged by whoever can', async () => {
+    write({
+      'tenantd.yaml': `tenantsDir: ${dir}/tenants\n`,
+      'tenants/acme/tenant.yaml': 'domains: [acme.example]\ntls: { certificate: a.pem, key: a.key }\n',
+      'tenants/acme/a.pem': 'chain',
+      'tenants/acme/a.key': 'key',
+      'tenants/globex/tenant.yaml': 'domains: [globex.example]\ntls:\n  certificate: g.pem\n  key: g.key\n',
+      'tenants/globex/g.pem': 'chain',
+      'tenants/initech/tenant.yaml': `domains: [initech.example]\ntls: { certificate: ${dir}/tenants/acme/a.pem, key: i.key }\n`,
+    });
+    const judged: unknown[] = [];
+    const { problems } = await checkDirectory(dir, (text, names) => {
+      judged.push([text, names]);
+      return ['it is no good'];
+    });
+    expect(judged).toEqual([[{ chain: 'chain', key: 'key' }, ['acme.example']]]);
+    expect(problems).toMatchObject([
+      { code: 'TENANTD_E_CERTIFICATE', message: '`tls.certificate`, a.pem: it is no good', line: 2, tenant: 'acme' },
+      {
+        code: 'TENANTD_E_FILE_MISSING',
+        message: `\`tls.key\`, ${dir}/tenants/globex/g.key: the file is not there`,
+        line: 3,
+        tenant: 'globex',
+      },
+      { code: 'TENANTD_E_BAD_PATH', line: 2, tenant: 'initech' },
+    ]);
+  });
+
   test('that is broken has its problems told', async () => {
     write({ 'tenantd.yaml': 'tenantsDirs: /x\n' });
     expect(await toldOf(dir)).toEqual(['tenantd.yaml:1 TENANTD_E_UNKNOWN_KEY']);

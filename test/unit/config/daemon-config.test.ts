@@ -25,7 +25,7 @@ describe('defaults', () => {
       isolation: { without: [] },
       logs: { maxBytes: 50 * 2 ** 20, keep: 5 },
       http: { listen: [{ host: '::', port: 80 }] },
-      edge: { processes: 1, trustedProxies: [] },
+      edge: { processes: 1, trustedProxies: [], proxyProtocol: false },
       defaultPlan: 'starter',
       plans: new Map([
         [
@@ -35,13 +35,38 @@ describe('defaults', () => {
             cpu: 0.5,
             processes: 128,
             diskBytes: 2 ** 30,
-            requestsPerSecond: 50,
-            concurrentRequests: 64,
-            bodySizeBytes: 25 * 2 ** 20,
+            requests: {
+              bodySizeBytes: 25 * 2 ** 20,
+              headSizeBytes: 32 * 2 ** 10,
+              targetSizeBytes: 8 * 2 ** 10,
+              requestsPerSecond: 50,
+              concurrentRequests: 64,
+              queuedRequests: 64,
+              webSockets: 256,
+              connectionsPerAddress: 128,
+              idleTimeoutMs: 60_000,
+              tunnelIdleTimeoutMs: 600_000,
+              responseTimeoutMs: 60_000,
+              requestTimeoutMs: 0,
+            },
           },
         ],
       ]),
     });
+  });
+
+  test('https and trusted proxies are taken as they are written', () => {
+    const config = configOf(
+      'https: { listen: ["[::]:443", "127.0.0.1:8443"] }\nedge: { trustedProxies: [10.0.0.0/8, "::1"], proxyProtocol: true }',
+    );
+    expect(config.https).toEqual({
+      listen: [
+        { host: '::', port: 443 },
+        { host: '127.0.0.1', port: 8_443 },
+      ],
+    });
+    expect(config.edge).toEqual({ processes: 1, trustedProxies: ['10.0.0.0/8', '::1'], proxyProtocol: true });
+    expect(parseDaemonConfig('https: {}', 'f').problems).toEqual([]);
   });
 
   test('a plan takes from the starter what it does not say', () => {
@@ -74,6 +99,39 @@ describe('what is told', () => {
     ['plans: { a: { memory: 1M } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.memory` must be between 16M and 64T, not "1M"', 1, 23],
     ['plans: { a: { processes: 1.5 } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.processes` must be a whole number, not 1.5', 1, 26],
     ['plans: { a: { processes: 1e400 } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.processes` must be a number, not Infinity', 1, 26],
+    ['plans: { a: { headerSize: 65K } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.headerSize` must be between 1K and 64K, not "65K"', 1, 27],
+    ['plans: { a: { uriSize: 9K } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.uriSize` must be between 256 and 8K, not "9K"', 1, 24],
+    ['plans: { a: { webSockets: -1 } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.webSockets` must be at least 0, not -1', 1, 27],
+    ['plans: { a: { idleTimeout: 30 } }', 'TENANTD_E_INVALID_VALUE', '`plans.a.idleTimeout` must be text, not 30', 1, 28],
+    [
+      'plans: { a: { requestTimeout: nnoe } }',
+      'TENANTD_E_INVALID_VALUE',
+      '`plans.a.requestTimeout` must be a duration such as 10m, not "nnoe"',
+      1,
+      31,
+    ],
+    [
+      'edge: { trustedProxies: [10.0.0.0/33] }',
+      'TENANTD_E_INVALID_VALUE',
+      '`edge.trustedProxies[0]` must be an IP address or a block of them, not "10.0.0.0/33"',
+      1,
+      26,
+    ],
+    [
+      'edge: { trustedProxies: [proxy.example] }',
+      'TENANTD_E_INVALID_VALUE',
+      '`edge.trustedProxies[0]` must be an IP address or a block of them, not "proxy.example"',
+      1,
+      26,
+    ],
+    [
+      'edge: { proxyProtocol: true }',
+      'TENANTD_E_MISSING_KEY',
+      '`edge.proxyProtocol` is on, but `edge.trustedProxies` names nobody who may use it',
+      1,
+      24,
+    ],
+    ['http: { listen: ["[::]:443"] }\nhttps: {}', 'TENANTD_E_INVALID_VALUE', ':: port 443 is there twice', 2, 8],
     ['plans: { big: {} }', 'TENANTD_E_UNKNOWN_PLAN', '`defaultPlan` is "starter", which `plans` does not define', 1, 1],
     [
       'plans: { a: {} }\ndefaultPlan: constructor',
@@ -143,7 +201,7 @@ describe('what is told', () => {
     expect(problems.at(-1)?.message).toBe('there are more problems like these');
   });
 
-  test.each(['https: { listen: ["[::]:443"] }', 'console: { listen: 127.0.0.1:9700 }', 'edge: { trustedProxies: [10.0.0.0/8] }'])(
+  test.each(['console: { listen: 127.0.0.1:9700 }', 'acme: { directories: ["https://acme.example/directory"] }'])(
     'what this version does not carry out is taken, and said: %s',
     (text) => {
       const { config, problems } = parseDaemonConfig(text, 'f');

@@ -206,7 +206,7 @@ describe('what is told', () => {
     expect(problems).toMatchObject([{ code: 'TENANTD_E_FILE_TOO_LARGE' }]);
   });
 
-  test.each(['build: [npm, ci]', 'sandbox: strict', 'compress: true', 'schedule: [{ name: a, cron: "* * * * *", path: / }]'])(
+  test.each(['build: [npm, ci]', 'sandbox: strict', 'schedule: [{ name: a, cron: "* * * * *", path: / }]'])(
     'what this version does not carry out is taken, and said: %s',
     async (text) => {
       const { manifest, problems } = await read({ 'app.yaml': `${text}\n`, 'index.js': '' });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isTenantName, type TenantName } from '../../../src/base/ids.ts';
-import { starterPlan } from '../../../src/config/plans.ts';
+import { type Plan, starterPlan } from '../../../src/config/plans.ts';
 import { parseTenantConfig, type TenantConfig, type TenantConfigResult } from '../../../src/config/tenant-config.ts';
 
 function name(text: string): TenantName {
@@ -30,7 +30,7 @@ describe('a tenant', () => {
       plan: 'starter',
       limits: starterPlan,
       idleMs: 600_000,
-      tls: { redirect: true, hsts: 0 },
+      tls: { redirect: true, hstsSeconds: 0 },
       egress: [],
       grants: [],
       branding: {},
@@ -39,7 +39,53 @@ describe('a tenant', () => {
 
   test('has its own limits over its plan', () => {
     const { limits } = configOf('domains: [a.example]\nplan: business\nlimits: { cpu: 2, bodySize: 1M }');
-    expect(limits).toEqual({ ...starterPlan, memoryBytes: 2 ** 30, cpu: 2, bodySizeBytes: 2 ** 20 });
+    const requests = { ...starterPlan.requests, bodySizeBytes: 2 ** 20 };
+    expect(limits).toEqual({ ...starterPlan, memoryBytes: 2 ** 30, cpu: 2, requests });
+  });
+
+  test('may have every limit of its own, and none on the time of a whole request', () => {
+    const sizes = 'bodySize: 1K, headerSize: 2K, uriSize: 1K, requestsPerSecond: 0, concurrentRequests: 2, queuedRequests: 3';
+    const counts = 'webSockets: 4, connectionsPerAddress: 5';
+    const times = 'idleTimeout: 6s, tunnelIdleTimeout: 7m, responseTimeout: 8s, requestTimeout';
+    const limitsOf = (total: string): Plan =>
+      configOf(`domains: [a.example]\nlimits: { memory: 16M, cpu: 1, processes: 16, disk: 1M, ${sizes}, ${counts}, ${times}: ${total} }`)
+        .limits;
+    expect(limitsOf('none')).toEqual({
+      memoryBytes: 2 ** 24,
+      cpu: 1,
+      processes: 16,
+      diskBytes: 2 ** 20,
+      requests: {
+        bodySizeBytes: 1_024,
+        headSizeBytes: 2_048,
+        targetSizeBytes: 1_024,
+        requestsPerSecond: 0,
+        concurrentRequests: 2,
+        queuedRequests: 3,
+        webSockets: 4,
+        connectionsPerAddress: 5,
+        idleTimeoutMs: 6_000,
+        tunnelIdleTimeoutMs: 420_000,
+        responseTimeoutMs: 8_000,
+        requestTimeoutMs: 0,
+      },
+    });
+    expect(limitsOf('1h').requests.requestTimeoutMs).toBe(3_600_000);
+  });
+
+  test.each([
+    ['31536000', 31_536_000],
+    ['180d', 15_552_000],
+    ['730d', 63_072_000],
+    ['1500ms', 1],
+  ])('tells browsers of https for hsts: %s', (written, hstsSeconds) => {
+    expect(configOf(`domains: [a.example]\ntls: { redirect: false, hsts: ${written} }`).tls).toEqual({ redirect: false, hstsSeconds });
+  });
+
+  test.each(['tls/acme.pem', '/etc/letsencrypt/live/acme.example/fullchain.pem'])('may have a certificate of its own in %s', (path) => {
+    const { config, problems } = parse(`domains: [a.example]\ntls:\n  key: acme.key\n  certificate: ${path}\n`);
+    expect(config?.tls.files).toEqual({ certificate: path, key: 'acme.key', line: 4, column: 16 });
+    expect(problems).toEqual([]);
   });
 
   test('has its domains in the form that requests are compared with', () => {
@@ -120,6 +166,22 @@ describe('what is told', () => {
       2,
       21,
     ],
+    [
+      'domains: [a.example]\ntls: { certificate: c.pem, key: /etc/../root/key.pem }',
+      'TENANTD_E_BAD_PATH',
+      '`tls.key` must not go up with "..", not "/etc/../root/key.pem"',
+      2,
+      33,
+    ],
+    [
+      'domains: [a.example]\ntls: { certificate: ./apps/site/c.pem, key: k.pem }',
+      'TENANTD_E_BAD_PATH',
+      '`tls.certificate` must not lie in `apps`, which is the tenant\'s, not "./apps/site/c.pem"',
+      2,
+      21,
+    ],
+    ['domains: [a.example]\ntls: { hsts: 731d }', 'TENANTD_E_INVALID_VALUE', '`tls.hsts` must be at most 730d, not "731d"', 2, 14],
+    ['domains: [a.example]\ntls: { hsts: -1 }', 'TENANTD_E_INVALID_VALUE', '`tls.hsts` must be at least 0, not -1', 2, 14],
     ['domains: [a.example]\ntls: { key: k.pem }', 'TENANTD_E_MISSING_KEY', '`tls.certificate` is missing', 2, 6],
     [
       'domains: [a.example]\nbranding: { errorPages: /etc }',

@@ -73,7 +73,7 @@ describe('the key of a generation', () => {
     ['idle time', { idleMs: 'never' }],
     ['number of workers', { workers: { min: 3, max: 3 } }],
     ['share of processors and number of processes', {}, { cpu: 4, processes: 1_000 }],
-    ['size of request bodies', {}, { bodySizeBytes: 1 }],
+    ['size of request bodies', {}, { requests: { ...starterPlan.requests, bodySizeBytes: 1 } }],
   ])('is the same for another %s', (_, changes, plan = {}) => {
     expect(keyOf(changes, plan)).toBe(keyOf());
   });

@@ -74,6 +74,7 @@ function manifest(changes: Partial<AppManifest> = {}, app: AppName = site): void
   tell(app, { manifest: manifestOf(changes) });
 }
 
+const ownCertificate = 'tls: { certificate: a.pem, key: a.key }';
 const generationOf = (app: AppName = site): number | undefined => picture.apps().get(app)?.spec.generation;
 const badManifest: Problem = { code: 'TENANTD_E_NO_ENTRY', message: 'nothing to start', fix: 'add an entry', app: 'site' };
 
@@ -190,10 +191,14 @@ describe('what is wanted', () => {
     ['nothing', [false, false, false], () => want()],
     ['the processors', [true, false, false], () => want({ limits: { cpu: 2 } })],
     ['the memory', [true, false, true], () => want({ limits: { memoryBytes: 512 * megabytes } })],
-    ['the size of bodies', [true, true, false], () => want({ limits: { bodySizeBytes: 1 } })],
+    ['the size of bodies', [true, true, false], () => want({ text: 'domains: [acme.example]\nlimits: { bodySize: 1K }' })],
+    ['the rate of requests', [true, true, false], () => want({ text: 'domains: [acme.example]\nlimits: { requestsPerSecond: 1 }' })],
+    ['the redirect to https', [false, true, false], () => want({ text: 'domains: [acme.example]\ntls: { redirect: false }' })],
+    ['the file of a certificate', [false, false, false], () => want({ text: `domains: [acme.example]\n${ownCertificate}` })],
     ['a domain', [false, true, false], () => want({ text: 'domains: [acme.example, b.example]' })],
     ['the name on error pages', [false, true, false], () => want({ text: 'domains: [acme.example]\nbranding: { name: Acme }' })],
     ['a route', [false, true, false], () => manifest({ routes: [{ host: 'acme.example', path: '/x' }] })],
+    ['the compression of an app', [false, true, false], () => manifest({ compress: false })],
     ['the entry', [false, false, true], () => manifest({ entry: 'other.js' })],
     ['the health check', [false, false, true], () => manifest({ health: { path: '/up', intervalMs: 1_000 } })],
     ['a restart', [false, false, true], () => picture.replaceWorkers(site)],
@@ -206,7 +211,8 @@ describe('what is wanted', () => {
   });
 
   test('has routes to the app on every domain, and URLs of it', () => {
-    want({ text: 'domains: [acme.example, { name: www.acme.example, redirectTo: acme.example }]\nbranding: { name: Acme }' });
+    const domains = 'domains: [acme.example, { name: www.acme.example, redirectTo: acme.example }]\n';
+    want({ text: `${domains}branding: { name: Acme }\ntls: { hsts: 1h, certificate: a.pem, key: a.key }` });
     manifest();
     expect(picture.routes()).toEqual({
       tenant: acme,
@@ -214,7 +220,8 @@ describe('what is wanted', () => {
         { host: 'acme.example', paths: [{ prefix: '/', app: site }] },
         { host: 'www.acme.example', redirectTo: 'acme.example' },
       ],
-      bodySizeBytes: starterPlan.bodySizeBytes,
+      limits: starterPlan.requests,
+      tls: { redirect: true, hstsSeconds: 3_600 },
       brandName: 'Acme',
     });
     expect(picture.urlsOf(site)).toEqual([{ host: 'acme.example', path: '/' }]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findField, hasField } from '../../../src/http1/field-lookup.ts';
+import { findField } from '../../../src/http1/field-lookup.ts';
 import { parseRequestHead, RequestHead } from '../../../src/http1/request-head.ts';
 import { parseResponseHead, ResponseHead } from '../../../src/http1/response-head.ts';
 
@@ -27,10 +27,8 @@ describe('a field of a parsed head', () => {
     ['is not confused by signs that differ from others in one bit, as letters do', ['a^: 1'], 'a~', undefined],
   ])('%s', (_, fields, name, value) => {
     parse(...fields);
-    for (const head of [request, response]) {
-      expect(findField(head, name)).toBe(value);
-      expect(hasField(head, name)).toBe(value !== undefined);
-    }
+    expect(findField(request, name)).toBe(value);
+    expect(findField(response, name)).toBe(value);
   });
 
   test('of the head that was parsed before is forgotten', () => {

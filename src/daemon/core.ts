@@ -1,0 +1,231 @@
+import { messageOf } from '../base/errors.ts';
+import { isTenantName, type TenantName } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { Problem } from '../base/problem.ts';
+import { version } from '../base/version.ts';
+import { type DaemonConfig, loadDaemonConfig } from '../config/daemon-config.ts';
+import { scanTenant, scanTenants } from '../config/scan.ts';
+import type { ReloadResult, Status, TenantStatus } from '../protocol/control.ts';
+import { showAddress } from './addresses.ts';
+import { type EdgeLink, edgeRole } from './edge-link.ts';
+import type { Fleet } from './fleet.ts';
+import type { Machine } from './machine.ts';
+import { jobRole } from './manifests.ts';
+import type { Reconciler } from './reconciler.ts';
+import type { Sandbox } from './sandbox-registry.ts';
+import { tenantStatus } from './status.ts';
+import { createTenant, type Tenant, type TenantContext } from './tenant.ts';
+import { hostRole } from './tenant-host.ts';
+import { workerRole } from './workers.ts';
+
+const edgeGraceMs = 10_000;
+
+export interface DaemonState {
+  config: DaemonConfig;
+  configProblems: readonly Problem[];
+  startedAt: Date;
+  /** Before that nobody can tell what is wanted, and what was taken up goes on as it is (Invariant 7). */
+  hasScanned: boolean;
+}
+
+export interface CoreParts {
+  context: TenantContext;
+  fleet: Fleet;
+  tenants: Map<TenantName, Tenant>;
+  reconciler: Reconciler;
+  machine: Machine;
+  edge: EdgeLink;
+  state: DaemonState;
+  configFile: string;
+  tenantsDir: string;
+  log: Log;
+}
+
+/** What the daemon does when something changes: on disk, by request, or at its start and end. */
+export function createCore(parts: CoreParts) {
+  const { context, fleet, tenants, reconciler, machine, edge, state, tenantsDir, log } = parts;
+  const watchProblems: Problem[] = [];
+  let lastLook: Promise<unknown> = Promise.resolve();
+
+  function tenantNamed(name: TenantName): Tenant {
+    const tenant = tenants.get(name) ?? createTenant(context, name);
+    tenants.set(name, tenant);
+    return tenant;
+  }
+
+  function carryOut(changed: readonly TenantName[]): void {
+    for (const name of changed) {
+      const tenant = tenantNamed(name);
+      tenant.picture.setDesired(fleet.desired(name));
+      reconciler.request(name);
+    }
+  }
+
+  async function takeUp(sandboxes: readonly Sandbox[]): Promise<void> {
+    const edges = sandboxes.filter(({ role }) => edgeRole.safeParse(role).success);
+    for (const sandbox of sandboxes) {
+      if (isRole(sandbox.role, jobRole.role)) void sandbox.stop(0);
+      const host = hostRole.safeParse(sandbox.role).data;
+      const worker = workerRole.safeParse(sandbox.role).data;
+      const name = host?.tenant ?? worker?.tenant;
+      if (name !== undefined && isTenantName(name)) tenantNamed(name).adopt(sandbox, host ? 'host' : 'worker');
+    }
+    if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'took up what runs already');
+    await Promise.all(edges.slice(1).map((sandbox) => sandbox.stop(0)));
+    await edge.start(edges[0]);
+  }
+
+  /** One look at the disk after another: an older one must not come in after a newer. */
+  function inTurn<Result>(look: () => Promise<Result>): Promise<Result> {
+    const result = lastLook.then(look);
+    lastLook = result.catch(() => {}); // whoever asked for it hears of it
+    return result;
+  }
+
+  function inBackground(look: Promise<unknown>): void {
+    look.catch((error: unknown) => log.error({ error: messageOf(error) }, 'a change could not be read'));
+  }
+
+  function rescan(): Promise<TenantName[]> {
+    return inTurn(lookAtAll);
+  }
+
+  async function lookAtAll(): Promise<TenantName[]> {
+    const scan = await scanTenants(tenantsDir);
+    const changed = fleet.applyScan(scan);
+    carryOut(changed);
+    // One after another: each holds its files open. Before the edge hears of any, so that it learns all at once.
+    for (const tenant of tenants.values()) await tenant.certificate.look();
+    if (scan.ok && !state.hasScanned) {
+      state.hasScanned = true;
+      for (const tenant of tenants.values()) tenant.publishAdopted();
+      edge.release();
+      // Also those that were taken up and are wanted no more.
+      for (const name of tenants.keys()) reconciler.request(name);
+    }
+    return changed;
+  }
+
+  function refresh(name: TenantName): Promise<void> {
+    return inTurn(async () => {
+      const scan = await scanTenant(tenantsDir, name);
+      if (scan) {
+        carryOut(fleet.applyTenant(scan));
+        await tenants.get(name)?.certificate.look();
+      }
+      // One that is not there is gone only if the folder of all of them is (Invariant 7).
+      else await lookAtAll();
+    });
+  }
+
+  async function reloadConfig(): Promise<void> {
+    const { config, problems } = await loadDaemonConfig(parts.configFile);
+    state.configProblems = [...problems];
+    if (!config) return log.warn({ problems: problems.length }, 'tenantd.yaml is broken: the last good version stays');
+    state.configProblems = [...problems, ...restartProblems(state.config, config, parts.configFile)];
+    carryOut(fleet.setPlans(config));
+  }
+
+  async function reload(): Promise<ReloadResult> {
+    const before = new Set(fleet.names());
+    await reloadConfig();
+    const changed = await rescan();
+    for (const tenant of tenants.values()) {
+      tenant.picture.markStale();
+      reconciler.request(tenant.name);
+    }
+    await reconciler.idle();
+    const after = new Set(fleet.names());
+    return {
+      changed: changed.filter((name) => before.has(name) && after.has(name)),
+      added: changed.filter((name) => !before.has(name)),
+      removed: changed.filter((name) => !after.has(name)),
+      problems: [
+        ...daemonProblems(),
+        ...fleet.names().flatMap((name) => tenants.get(name)?.problems() ?? []),
+        ...fleet.broken().flatMap(({ problems }) => problems),
+      ],
+    };
+  }
+
+  function daemonProblems(): Problem[] {
+    return [...state.configProblems, ...fleet.problems(), ...watchProblems, ...edge.problems()];
+  }
+
+  function status(only?: TenantName): Status {
+    const { config, startedAt } = state;
+    const shown = [...[...tenants.values()].map((tenant) => tenantStatus(machine, tenant)), ...fleet.broken().map(brokenStatus)];
+    return {
+      version,
+      pid: process.pid,
+      startedAt: startedAt.toISOString(),
+      certs: { pid: 0 },
+      edge: {
+        processes: edge.edgePids().map((pid) => ({ pid })),
+        http: config.http.listen.map(showAddress),
+        https: (config.https?.listen ?? []).map(showAddress),
+      },
+      problems: daemonProblems(),
+      tenants: shown.filter(({ name }) => only === undefined || name === only).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    };
+  }
+
+  async function stopAll(): Promise<void> {
+    await reconciler.idle();
+    // Whatever was found on the disk, or not: now nothing is wanted.
+    state.hasScanned = true;
+    for (const tenant of tenants.values()) {
+      tenant.picture.setDesired(undefined);
+      reconciler.request(tenant.name);
+    }
+    // First what comes in, so that what the apps still serve can end.
+    await edge.stop(edgeGraceMs);
+    await reconciler.idle();
+    reconciler.stop();
+    const left = [...tenants.values()].filter((tenant) => !tenant.isGone());
+    for (const { name } of left) log.error({ tenant: name }, 'something of the tenant could not be stopped');
+  }
+
+  return {
+    takeUp,
+    inBackground,
+    rescan,
+    refresh,
+    reloadConfig,
+    reload,
+    status,
+    stopAll,
+    findTenant: (name: string) => (isTenantName(name) ? tenants.get(name) : undefined),
+    noteWatchProblem: (problem: Problem) => watchProblems.splice(0, watchProblems.length, problem),
+  };
+}
+
+function isRole(role: unknown, name: string): boolean {
+  return typeof role === 'object' && role !== null && 'role' in role && role.role === name;
+}
+
+/** A tenant of whom nothing good is known: only its problems. */
+function brokenStatus({ name, problems }: { name: TenantName; problems: readonly Problem[] }): TenantStatus {
+  return {
+    name,
+    uid: 0,
+    state: 'failed',
+    plan: '',
+    domains: [],
+    problems: [...problems],
+    hostPid: 0,
+    memoryBytes: 0,
+    cpuSeconds: 0,
+    apps: [],
+  };
+}
+
+/** What only a new daemon can carry out. */
+function restartProblems(running: DaemonConfig, wanted: DaemonConfig, file: string): Problem[] {
+  const { plans: _, defaultPlan: __, ...fixed } = running;
+  return Object.keys(fixed).flatMap((key): Problem[] => {
+    const name = key as keyof typeof fixed;
+    if (JSON.stringify(running[name]) === JSON.stringify(wanted[name])) return [];
+    return [{ code: 'TENANTD_E_RESTART_NEEDED', message: `\`${key}\` changed`, fix: 'restart tenantd: it takes effect then', file }];
+  });
+}

@@ -1,0 +1,103 @@
+import { acceptedByUsAlone, refusedByUsAlone } from './explained.ts';
+import type { Message, Reading } from './reading.ts';
+
+/** `rule` names why two readers differ; `difference` says what nobody explained. */
+export type Outcome = { rule: string; difference?: never } | { rule?: never; difference: string };
+
+const same: Outcome = { rule: 'read the same by both' };
+const bothRefuse: Outcome = { rule: 'refused by both' };
+const bothWait: Outcome = { rule: 'not whole for both' };
+const weWait: Outcome = { rule: 'llhttp refuses what is not whole yet for us' };
+
+/** Compares what we make of a stream with what llhttp makes of it. */
+export function compareReadings(text: string, ours: Reading, theirs: Reading): Outcome {
+  const count = Math.max(ours.messages.length, theirs.messages.length);
+  for (let index = 0; index < count; index++) {
+    const outcome = compareAt(text, ours, theirs, index);
+    if (outcome) return outcome;
+  }
+  if (ours.stopped) return same;
+  if (ours.fault !== undefined) return theirs.fault === undefined ? refusedAlone(text, ours) : bothRefuse;
+  if (theirs.fault === undefined) return ours.messages.at(-1)?.end === text.length ? same : bothWait;
+  return ours.messages.at(-1)?.end === text.length ? acceptedAlone(text, ours, theirs) : weWait;
+}
+
+/** Undefined when both go on behind this message. */
+function compareAt(text: string, ours: Reading, theirs: Reading, index: number): Outcome | undefined {
+  const our = ours.messages[index];
+  const their = theirs.messages[index];
+  if (!our) return explainTheirs(text, ours, theirs, index);
+  if (!their) return theirs.fault === undefined ? { difference: 'we see a head where llhttp waits' } : acceptedAlone(text, ours, theirs);
+  const difference = differenceOfHeads(our, their);
+  if (difference !== undefined) return { difference };
+  return compareBodies(text, ours, theirs, our, their);
+}
+
+/** llhttp sees a message more. */
+function explainTheirs(text: string, ours: Reading, theirs: Reading, index: number): Outcome {
+  if (ours.stopped) return same;
+  if (ours.fault === undefined) return { difference: 'llhttp sees a head where we wait' };
+  const refusedToo = theirs.fault !== undefined && theirs.messages.length === index + 1 && theirs.messages[index]?.end === -1;
+  return refusedToo ? bothRefuse : refusedAlone(text, ours);
+}
+
+function compareBodies(text: string, ours: Reading, theirs: Reading, our: Message, their: Message): Outcome | undefined {
+  const whole = our.end !== -1;
+  if (whole && their.end === our.end) return differenceOfBodies(our, their);
+  if (their.end !== -1 && (whole || ours.fault === undefined)) return { difference: 'the message ends elsewhere' };
+  if (whole) return theirs.fault === undefined ? { difference: 'llhttp waits for more of a message' } : acceptedAlone(text, ours, theirs);
+  if (ours.fault !== undefined) return theirs.fault === undefined || their.end !== -1 ? refusedAlone(text, ours) : bothRefuse;
+  if (!our.content.startsWith(their.content) && !their.content.startsWith(our.content)) return { difference: 'other content so far' };
+  return theirs.fault === undefined ? bothWait : weWait;
+}
+
+function differenceOfHeads(our: Message, their: Message): string | undefined {
+  if (our.line !== their.line) return 'another first line';
+  if (our.headEnd !== their.headEnd) return 'the head ends elsewhere';
+  if (!sameItems(our.fields, their.fields)) return 'other fields';
+  if (our.host !== their.host) return 'another host';
+  // A message that llhttp was told to be without a body has a flag from before that.
+  if (our.keepAlive && !their.keepAlive && !our.bodyless) return 'we would go on where llhttp would close';
+  return undefined;
+}
+
+function differenceOfBodies(our: Message, their: Message): Outcome | undefined {
+  if (our.content !== their.content) return { difference: 'other content' };
+  return sameItems(our.trailers, withoutDropped(their.trailers)) ? undefined : { difference: 'other trailers' };
+}
+
+const droppedTrailers = new RegExp(
+  `^(?:${[
+    'x-tenantd-.*|x-forwarded-.*|forwarded|x-real-ip|x-request-id|proxy|host|content-(?:length|type|encoding|range)|transfer-encoding',
+    'connection|keep-alive|proxy-connection|http2-settings|upgrade|te|expect|trailer|(?:proxy-)?authorization|(?:set-)?cookie',
+    '(?:www|proxy)-authenticate|cache-control|age|expires|location|vary|date|retry-after|warning|pragma|max-forwards|range',
+    'if-(?:match|none-match|modified-since|unmodified-since|range)',
+  ].join('|')})$`,
+);
+
+function withoutDropped(trailers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < trailers.length; index += 2) {
+    const folded = (trailers[index] ?? '').toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
+    if (!droppedTrailers.test(folded)) kept.push(trailers[index] ?? '', trailers[index + 1] ?? '');
+  }
+  return kept;
+}
+
+function refusedAlone(text: string, ours: Reading): Outcome {
+  const fault = ours.fault ?? '';
+  const rule = refusedByUsAlone.find((rule) => rule.fault === fault && (rule.fits?.(text) ?? true));
+  return rule ? { rule: rule.name } : { difference: `we alone refuse: ${fault}` };
+}
+
+function acceptedAlone(text: string, ours: Reading, theirs: Reading): Outcome {
+  const fault = theirs.fault ?? '';
+  const rule = acceptedByUsAlone.find((rule) => rule.fault.test(fault) && (rule.fits?.(text, ours, theirs) ?? true));
+  return rule ? { rule: rule.name } : { difference: `llhttp alone refuses: ${fault}` };
+}
+
+export function sameItems(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
