@@ -1,6 +1,25 @@
 import { z } from 'zod';
 import { durationBetween, sizeBetween, wholeNumber } from './values.ts';
 
+/** What the edge holds the tenant's clients to, by key: how protocol/edge.ts names it, with its unit. */
+const requestLimits = {
+  bodySize: 'bodySizeBytes',
+  headerSize: 'headSizeBytes',
+  uriSize: 'targetSizeBytes',
+  requestsPerSecond: 'requestsPerSecond',
+  concurrentRequests: 'concurrentRequests',
+  queuedRequests: 'queuedRequests',
+  webSockets: 'webSockets',
+  connectionsPerAddress: 'connectionsPerAddress',
+  idleTimeout: 'idleTimeoutMs',
+  tunnelIdleTimeout: 'tunnelIdleTimeoutMs',
+  responseTimeout: 'responseTimeoutMs',
+  requestTimeout: 'requestTimeoutMs',
+} as const;
+
+type RequestKey = keyof typeof requestLimits;
+type RequestLimits = Record<(typeof requestLimits)[RequestKey], number>;
+
 export interface Plan {
   memoryBytes: number;
   /** Cores: 0.5 is half of one. */
@@ -8,24 +27,10 @@ export interface Plan {
   /** Threads count as processes (cgroup's pids.max). */
   processes: number;
   diskBytes: number;
-  /** What the edge holds the tenant's clients to: `RequestLimits` of protocol/edge.ts. */
-  requests: {
-    bodySizeBytes: number;
-    headSizeBytes: number;
-    targetSizeBytes: number;
-    requestsPerSecond: number;
-    concurrentRequests: number;
-    queuedRequests: number;
-    webSockets: number;
-    connectionsPerAddress: number;
-    idleTimeoutMs: number;
-    tunnelIdleTimeoutMs: number;
-    responseTimeoutMs: number;
-    /** 0: none. */
-    requestTimeoutMs: number;
-  };
+  requests: RequestLimits;
 }
 
+/** As `requestTimeoutMs` has it. */
 const noTimeout = z.literal('none').transform(() => 0);
 
 const fields = {
@@ -72,20 +77,7 @@ export const planSchema = z
     cpu: plan.cpu,
     processes: plan.processes,
     diskBytes: plan.disk,
-    requests: {
-      bodySizeBytes: plan.bodySize,
-      headSizeBytes: plan.headerSize,
-      targetSizeBytes: plan.uriSize,
-      requestsPerSecond: plan.requestsPerSecond,
-      concurrentRequests: plan.concurrentRequests,
-      queuedRequests: plan.queuedRequests,
-      webSockets: plan.webSockets,
-      connectionsPerAddress: plan.connectionsPerAddress,
-      idleTimeoutMs: plan.idleTimeout,
-      tunnelIdleTimeoutMs: plan.tunnelIdleTimeout,
-      responseTimeoutMs: plan.responseTimeout,
-      requestTimeoutMs: plan.requestTimeout,
-    },
+    requests: toRequestLimits(plan) as RequestLimits,
   }))
   .meta({ description: 'What a tenant of this plan may use; what is not given is as in `starter`' });
 
@@ -102,23 +94,11 @@ export function applyLimits(plan: Plan, limits: Limits): Plan {
     cpu: limits.cpu ?? plan.cpu,
     processes: limits.processes ?? plan.processes,
     diskBytes: limits.disk ?? plan.diskBytes,
-    requests: applyRequestLimits(plan.requests, limits),
+    requests: { ...plan.requests, ...toRequestLimits(limits) },
   };
 }
 
-function applyRequestLimits(plan: Plan['requests'], limits: Limits): Plan['requests'] {
-  return {
-    bodySizeBytes: limits.bodySize ?? plan.bodySizeBytes,
-    headSizeBytes: limits.headerSize ?? plan.headSizeBytes,
-    targetSizeBytes: limits.uriSize ?? plan.targetSizeBytes,
-    requestsPerSecond: limits.requestsPerSecond ?? plan.requestsPerSecond,
-    concurrentRequests: limits.concurrentRequests ?? plan.concurrentRequests,
-    queuedRequests: limits.queuedRequests ?? plan.queuedRequests,
-    webSockets: limits.webSockets ?? plan.webSockets,
-    connectionsPerAddress: limits.connectionsPerAddress ?? plan.connectionsPerAddress,
-    idleTimeoutMs: limits.idleTimeout ?? plan.idleTimeoutMs,
-    tunnelIdleTimeoutMs: limits.tunnelIdleTimeout ?? plan.tunnelIdleTimeoutMs,
-    responseTimeoutMs: limits.responseTimeout ?? plan.responseTimeoutMs,
-    requestTimeoutMs: limits.requestTimeout ?? plan.requestTimeoutMs,
-  };
+function toRequestLimits(given: { [Key in RequestKey]?: number | undefined }): Partial<RequestLimits> {
+  const keys = (Object.keys(requestLimits) as RequestKey[]).filter((key) => given[key] !== undefined);
+  return Object.fromEntries(keys.map((key) => [requestLimits[key], given[key]]));
 }

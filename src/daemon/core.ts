@@ -1,15 +1,13 @@
 import { messageOf } from '../base/errors.ts';
 import { isTenantName, type TenantName } from '../base/ids.ts';
-import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
 import { version } from '../base/version.ts';
 import { type DaemonConfig, loadDaemonConfig } from '../config/daemon-config.ts';
 import { scanTenant, scanTenants } from '../config/scan.ts';
 import type { ReloadResult, Status, TenantStatus } from '../protocol/control.ts';
 import { showAddress } from './addresses.ts';
-import { type EdgeLink, edgeRole } from './edge-link.ts';
+import { edgeRole } from './edge-link.ts';
 import type { Fleet } from './fleet.ts';
-import type { Machine } from './machine.ts';
 import { jobRole } from './manifests.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { Sandbox } from './sandbox-registry.ts';
@@ -33,17 +31,15 @@ export interface CoreParts {
   fleet: Fleet;
   tenants: Map<TenantName, Tenant>;
   reconciler: Reconciler;
-  machine: Machine;
-  edge: EdgeLink;
   state: DaemonState;
   configFile: string;
-  tenantsDir: string;
-  log: Log;
 }
 
 /** What the daemon does when something changes: on disk, by request, or at its start and end. */
 export function createCore(parts: CoreParts) {
-  const { context, fleet, tenants, reconciler, machine, edge, state, tenantsDir, log } = parts;
+  const { context, fleet, tenants, reconciler, state } = parts;
+  const { machine, edge, log } = context;
+  const { tenantsDir } = machine.paths;
   const watchProblems: Problem[] = [];
   let lastLook: Promise<unknown> = Promise.resolve();
 

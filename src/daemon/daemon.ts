@@ -7,6 +7,7 @@ import { loadDaemonConfig } from '../config/daemon-config.ts';
 import { watchDaemonConfig, watchTenants } from '../config/watch.ts';
 import { removeRootDirectory } from '../privileged/directories.ts';
 import { findUser } from '../privileged/users.ts';
+import { createAccessReader } from './access-reader.ts';
 import { createUrlOf } from './addresses.ts';
 import { startControlServer } from './control-server.ts';
 import { createCore, type DaemonState } from './core.ts';
@@ -64,11 +65,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     requestReconcile: (name) => reconciler.request(name),
   };
   const state: DaemonState = { config, configProblems: loaded.problems, startedAt: new Date(), hasScanned: false };
-  const core = createCore({ context, fleet, tenants, reconciler, machine, edge, state, configFile, tenantsDir: config.tenantsDir, log });
+  const core = createCore({ context, fleet, tenants, reconciler, state, configFile });
 
   await core.takeUp(await machine.registry.adopt());
   await core.rescan();
-  const operations = createOperations({ store, findTenant: core.findTenant, status: core.status, reload: core.reload });
+  const operations = createOperations({
+    store,
+    access: createAccessReader(machine),
+    findTenant: core.findTenant,
+    status: core.status,
+    reload: core.reload,
+  });
   const closeControl = await startControlServer({ socket: paths.operatorSocket, operations, log });
   const watches = [
     watchTenants(config.tenantsDir, {

@@ -2,7 +2,8 @@ import { TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { type AppAnswer, parseManifestAnswer } from '../config/manifest-answer.ts';
 import { jobPaths, type JobRequest } from '../protocol/job.ts';
-import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
+import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
+import type { Sandbox } from './sandbox-registry.ts';
 
 export const jobRole = { role: 'job' } as const;
 
@@ -13,14 +14,16 @@ const jobTmpBytes = 4 << 20;
 /** Who a job works for. */
 export interface JobOwner {
   tenant: TenantName;
+  /** It runs within the tenant's limits, and takes of them; undefined for jobs of the operator's. */
+  group?: string;
   user: { uid: number; gid: number };
   appsDir: string;
   logsDir: string;
 }
 
-/** Runs one job in a sandbox of the tenant, which can read its apps and its logs, and gives what it printed. */
-export async function runJob(machine: Machine, owner: JobOwner, request: JobRequest): Promise<unknown> {
-  const sandbox = await machine.registry.start(
+/** Starts a job in a sandbox of its own, which can read the owner's apps and logs. */
+export function startJob(machine: Machine, owner: JobOwner, request: JobRequest): Promise<Sandbox> {
+  return machine.registry.start(
     {
       id: `j.${owner.tenant}.${process.hrtime.bigint().toString(36)}`,
       uid: owner.user.uid,
@@ -41,10 +44,15 @@ export async function runJob(machine: Machine, owner: JobOwner, request: JobRequ
       outOfMemoryScore: 800,
       output: 'pipe',
       inherit: [],
-      group: { tenant: tenantGroup(owner.tenant), member: `j.${process.hrtime.bigint().toString(36)}` },
+      ...(owner.group !== undefined && { group: { tenant: owner.group, member: `j.${process.hrtime.bigint().toString(36)}` } }),
     },
     jobRole,
   );
+}
+
+/** Runs one job, and gives what it printed. */
+export async function runJob(machine: Machine, owner: JobOwner, request: JobRequest): Promise<unknown> {
+  const sandbox = await startJob(machine, owner, request);
   const timer = setTimeout(() => void sandbox.stop(0), jobTimeLimitMs);
   const output = await readCapped(sandbox.stdout, jobOutputLimitBytes);
   const { exitCode } = await sandbox.exited.finally(() => clearTimeout(timer));

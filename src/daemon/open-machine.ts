@@ -62,7 +62,8 @@ function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
   for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir]) ensureDirectory(open, ownRoot);
   for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
     ensureDirectory(closed, { ...ownRoot, mode: 0o700 });
-  for (const edges of [paths.edgeDir, paths.socketsDir, paths.edgeLogsDir]) ensureDirectory(edges, { uid: 0, gid: edgeUser.gid, mode: 0o750 });
+  for (const edges of [paths.edgeDir, paths.socketsDir, paths.edgeLogsDir])
+    ensureDirectory(edges, { uid: 0, gid: edgeUser.gid, mode: 0o750 });
   ensureDirectory(paths.strangersLogsDir, { uid: edgeUser.uid, gid: edgeUser.gid, mode: 0o750 });
 }
 

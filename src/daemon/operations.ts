@@ -1,6 +1,9 @@
+import type { z } from 'zod';
 import { TenantdError } from '../base/errors.ts';
 import { type AppName, isAppName, isTenantName, type TenantName } from '../base/ids.ts';
-import type { LogLinesEvent, ReloadResult, Status } from '../protocol/control.ts';
+import type { AccessLogsResult } from '../protocol/access.ts';
+import type { controlCalls, LogLinesEvent, ReloadResult, Status } from '../protocol/control.ts';
+import type { AccessReader } from './access-reader.ts';
 import { restartApp, startApp, stopApp } from './app-operations.ts';
 import { type Caller, type ControlOperations, outcomeOf } from './control-server.ts';
 import { appState } from './status.ts';
@@ -9,13 +12,16 @@ import type { Tenant } from './tenant.ts';
 
 export interface OperationParts {
   store: Store;
+  access: AccessReader;
   findTenant: (name: string) => Tenant | undefined;
   status: (only?: TenantName) => Status;
   reload: () => Promise<ReloadResult>;
 }
 
+type LogParams = z.infer<typeof controlCalls.logs>;
+
 /** What can be asked of the daemon over the control socket. Every change is written to the audit trail, done or not. */
-export function createOperations({ store, findTenant, status, reload }: OperationParts): ControlOperations {
+export function createOperations({ store, access, findTenant, status, reload }: OperationParts): ControlOperations {
   function tenantOf(name: string): Tenant {
     const tenant = findTenant(name);
     if (!tenant) throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `there is no tenant ${name}`, 'see tenantctl status');
@@ -56,9 +62,13 @@ export function createOperations({ store, findTenant, status, reload }: Operatio
     };
   }
 
-  async function readLogs(params: { tenant: string; app?: string | undefined; lines: number; follow: boolean }, { channel }: Caller) {
+  function logSourceOf(params: LogParams): { tenant: Tenant; app: AppName | undefined } {
     const tenant = tenantOf(params.tenant);
-    const app = params.app === undefined ? undefined : appOf(tenant, params.app);
+    return { tenant, app: params.app === undefined ? undefined : appOf(tenant, params.app) };
+  }
+
+  async function readLogs(params: LogParams, { channel }: Caller) {
+    const { tenant, app } = logSourceOf(params);
     const lines = params.lines === 0 ? [] : await tenant.logs.read(app, params.lines);
     if (params.follow) {
       const stop = await tenant.logs.follow(app, (newLines, dropped) => {
@@ -67,6 +77,15 @@ export function createOperations({ store, findTenant, status, reload }: Operatio
       });
       void channel.closed.then(stop);
     }
+    return { lines };
+  }
+
+  async function readAccessLogs(params: LogParams, { channel }: Caller): Promise<AccessLogsResult> {
+    const { tenant, app } = logSourceOf(params);
+    if (!params.follow) return { lines: params.lines === 0 ? [] : await access.read(tenant.name, app, params.lines) };
+    const { lines, stop, ended } = await access.follow(tenant.name, app, params.lines, (event) => channel.notify('access-lines', event));
+    void channel.closed.then(stop);
+    void ended.then(() => channel.close());
     return { lines };
   }
 
@@ -83,5 +102,6 @@ export function createOperations({ store, findTenant, status, reload }: Operatio
     'app-stop': changeApp('app-stop', stopApp),
     'app-start': changeApp('app-start', startApp),
     logs: readLogs,
+    'access-logs': readAccessLogs,
   };
 }

@@ -2,7 +2,7 @@ import type { AppName, TenantName } from '../base/ids.ts';
 import type { HostSettings } from '../protocol/host.ts';
 import type { HostedAppState } from './host-handlers.ts';
 import type { LogReader } from './log-reader.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, tenantGroup } from './machine.ts';
 import { type JobOwner, readManifests } from './manifests.ts';
 import type { ActualTenant, Step } from './plan.ts';
 import type { TenantContext } from './tenant.ts';
@@ -116,5 +116,11 @@ export function createSteps(parts: StepParts): Steps {
 export function jobOwnerOf({ paths }: Machine, resources: TenantResources, picture: TenantPicture): JobOwner {
   const { tenant } = picture;
   const hasApps = (picture.desired()?.appsDirId ?? '') !== '';
-  return { tenant, user: resources.user(), appsDir: hasApps ? paths.appsDirOf(tenant) : paths.emptyDir, logsDir: paths.logsDirOf(tenant) };
+  return {
+    tenant,
+    group: tenantGroup(tenant),
+    user: resources.user(),
+    appsDir: hasApps ? paths.appsDirOf(tenant) : paths.emptyDir,
+    logsDir: paths.logsDirOf(tenant),
+  };
 }

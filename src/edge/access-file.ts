@@ -89,8 +89,17 @@ async function openOrMake(path: string): Promise<FileHandle> {
     return await openIt();
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    await mkdir(dirname(path), { mode: 0o750 });
+    await makeFolder(dirname(path));
     return openIt();
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o750 });
+  } catch (error) {
+    // Another edge was faster.
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { AccessEntry } from './access-entry.ts';
 
-/** Longer ones are cut: a line stays below 16 KiB, whatever a client sends. */
+/** Longer ones are cut: a line stays below 18 KiB, whatever a client sends. */
 const maxPathLength = 2_048;
 const maxTextLength = 256;
 

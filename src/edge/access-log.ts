@@ -62,6 +62,7 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
   const maxWaitingBytes = Math.max(flushBytes, (options.maxBufferedBytesPerTenant ?? 1 << 20) / 2);
   const maxBytes = Math.max(leastFileBytes, Math.floor(options.maxBytes / places));
   const tenants = new Map<string, AccessTenant>();
+  const closing = new Set<Promise<void> | undefined>();
   const format = createAccessLine();
   const reportFault = createFaultReport(options);
   let strangersLines = 0;
@@ -94,11 +95,12 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
   function forget(tenant: string): void {
     const log = tenants.get(tenant);
     tenants.delete(tenant);
-    void log?.close();
+    const closed = log?.close().finally(() => closing.delete(closed));
+    closing.add(closed);
   }
 
   async function all(act: (log: AccessTenant) => Promise<void>): Promise<void> {
-    await Promise.all([...tenants.values()].map(act));
+    await Promise.all([...closing, ...[...tenants.values()].map(act)]);
   }
 
   const timer = setInterval(look, flushMs).unref();

@@ -4,12 +4,13 @@ import { parseRequestHead } from '../http1/request-head.ts';
 import type { Refusal } from '../http1/refusals.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type Answer, answerRefusal, answers } from './answers.ts';
-import { type ConnectionFacts, connectionFacts } from './connection-facts.ts';
+import { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ServedConnection } from './edge.ts';
 import { Exchange } from './exchange.ts';
 import { writeHttp1Answer, writeHttp1Body, writeHttp1Head, writeHttp1Interim } from './http1-writer.ts';
+import type { ProxiedConnection } from './proxied-connection.ts';
 import type { RequestClient } from './request-client.ts';
 import { openTunnel } from './tunnel.ts';
 
@@ -37,10 +38,10 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   private searchFrom = 0;
   private settling = false;
 
-  constructor(edge: EdgeContext, socket: Socket, onClose: (connection: ClientConnection) => void) {
+  constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined, onClose: (connection: ServedConnection) => void) {
     this.edge = edge;
     this.socket = socket;
-    this.connection = connectionFacts(socket);
+    this.connection = new ConnectionFacts(edge, socket, proxied);
     socket
       .on('data', (bytes: Buffer) => this.receive(bytes))
       .on('end', () => this.receiveEnd())
@@ -49,6 +50,7 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
       .on('error', () => {})
       .on('close', () => {
         edge.deadlines.forget(this);
+        this.connection.leaveTenant();
         onClose(this);
         this.exchange?.onClientGone();
       });
@@ -103,21 +105,28 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
 
   /** The exchange is over. */
   finish(keep: boolean): void {
+    const idleMs = this.exchange?.host?.tenant.limits.idleTimeoutMs ?? this.edge.limits.idleMs;
     this.exchange = undefined;
     this.inHead = false;
     if (!keep || (this.inputEnded && !this.pending)) this.closeGently();
-    else this.limit(this.edge.limits.idleMs);
+    else this.limit(idleMs);
   }
 
   closeIfIdle(): void {
-    if (this.phase === 'serving' && !this.exchange && !this.inHead) this.socket.destroy();
+    if (!this.inHead) this.giveWay();
+  }
+
+  giveWay(): boolean {
+    const unused = this.phase === 'serving' && !this.exchange;
+    if (unused) this.socket.destroy();
+    return unused;
   }
 
   /** A reset, not an orderly end: for a body that ends with its connection that is the only sign that it is not whole. */
   cut(): void {
     this.exchange = undefined;
     // Over TLS the sign is an end without `close_notify` (RFC 8446 6.1).
-    if (this.connection.secure) this.socket.destroy();
+    if (this.connection.tlsVersion !== '') this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 

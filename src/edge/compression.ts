@@ -24,7 +24,7 @@ const textTypes: ReadonlySet<string> = new Set(
   ].flatMap((names) => names.map((name) => `application/${name}`)),
 );
 const otherTextTypes: ReadonlySet<string> = new Set(['font/ttf', 'font/otf', 'image/bmp', 'image/x-icon', 'image/vnd.microsoft.icon']);
-const textSuffix = /\+(?:json|xml|yaml|json-seq)$/;
+const textShape = /^text\/[^\s,]+$|^[^\s,]+\+(?:json|xml|yaml|json-seq)$/;
 
 /** With one of them the app means these very bytes: coded, a part, or with a digest (RFC 9530, RFC 3230, RFC 1864). */
 const ownBytesNames = ['content-encoding', 'content-range', 'content-digest', 'repr-digest', 'digest', 'content-md5'];
@@ -80,7 +80,7 @@ function contentType(head: ResponseHead): string {
 function isText(type: string): boolean {
   // gRPC frames and compresses its messages itself.
   if (type.startsWith('application/grpc')) return false;
-  return type.startsWith('text/') || textTypes.has(type) || otherTextTypes.has(type) || textSuffix.test(type);
+  return textShape.test(type) || textTypes.has(type) || otherTextTypes.has(type);
 }
 
 /** RFC 9110 7.7, RFC 9111 5.2.2.6. */

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { countingKey } from './address-counts.ts';
 import { clientFields, type Peer, peerOf } from './client-address.ts';
 import type { EdgeContext } from './context.ts';
-import type { ProxiedConnection } from './proxy-protocol.ts';
+import type { ProxiedConnection } from './proxied-connection.ts';
 import type { TenantState } from './tenant-state.ts';
 
 /**
@@ -18,12 +19,11 @@ export class ConnectionFacts {
   readonly tlsVersion: string;
   /** Whole field lines that tell an app who its client is, unless a trusted proxy says more. */
   readonly clientFields: string;
-  private readonly edge: EdgeContext;
   private tenant: TenantState | undefined = undefined;
+  private key: string | undefined = undefined;
 
   constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined) {
     const secure = socket instanceof TLSSocket;
-    this.edge = edge;
     this.peer = peerOf(socket, secure, edge.trustedProxies, proxied);
     this.serverName = secure && typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
     this.tlsVersion = secure ? (socket.getProtocol() ?? '') : '';
@@ -34,14 +34,15 @@ export class ConnectionFacts {
   enterTenant(tenant: TenantState): boolean {
     if (this.tenant === tenant || this.peer.trusted) return true;
     this.leaveTenant();
-    if (!this.edge.addresses.enter(tenant, this.peer.address)) return false;
+    this.key ??= countingKey(this.peer.address);
+    if (!tenant.addresses.tryAdd(this.key, tenant.limits.connectionsPerAddress)) return false;
     this.tenant = tenant;
     return true;
   }
 
   /** The connection is closed. */
   leaveTenant(): void {
-    if (this.tenant) this.edge.addresses.leave(this.tenant, this.peer.address);
+    if (this.key !== undefined) this.tenant?.addresses.remove(this.key);
     this.tenant = undefined;
   }
 }

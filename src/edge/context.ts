@@ -7,11 +7,13 @@ import { CompressionShare } from './compression-share.ts';
 import { Deadlines } from './deadlines.ts';
 import type { EdgeOptions } from './edge.ts';
 import type { FaultLog } from './fault-log.ts';
+import { ForwardedClient } from './forwarded-client.ts';
 import { Http2Context } from '../http2/context.ts';
 import { defaultHttp2Limits } from '../http2/limits.ts';
 import type { EdgeLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
+import { createTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
 import { Upstreams } from './upstreams.ts';
 
 /** What every connection of one edge process shares. */
@@ -20,6 +22,9 @@ export interface EdgeContext {
   readonly deadlines: Deadlines;
   readonly upstreams: Upstreams;
   readonly routes: RouteTable;
+  readonly trustedProxies: TrustedProxies;
+  /** Read anew for each request of a trusted proxy. */
+  readonly forwardedClient: ForwardedClient;
   readonly certificates: Certificates;
   readonly http2: Http2Context;
   readonly compression: CompressionShare;
@@ -37,14 +42,18 @@ export interface EdgeContext {
   closing: boolean;
 }
 
-export function createContext({ socketsDir, httpsPort, accessLogs, reportFault }: EdgeOptions, limits: EdgeLimits): EdgeContext {
+export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeContext {
+  const { socketsDir, httpsPort, accessLogs, reportFault, trustedProxies: blocks = [], processes = 1 } = options;
+  const trustedProxies = createTrustedProxies(blocks);
   const deadlines = new Deadlines(limits.tickMs);
   const upstreams = new Upstreams(socketsDir, deadlines, limits);
   return {
     limits,
     deadlines,
     upstreams,
-    routes: new RouteTable(upstreams),
+    routes: new RouteTable(upstreams, processes),
+    trustedProxies,
+    forwardedClient: new ForwardedClient(trustedProxies),
     certificates: new Certificates(),
     compression: new CompressionShare(),
     http2: new Http2Context({ limits: defaultHttp2Limits, nowMs: () => deadlines.nowMs, schedule: (flush) => void setImmediate(flush) }),

@@ -1,12 +1,15 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { AccessLogs } from './access-log.ts';
 import type { Certificates } from './certificates.ts';
 import { ClientConnection } from './client-connection.ts';
 import { createContext, type EdgeContext } from './context.ts';
 import type { FaultLog } from './fault-log.ts';
 import { Http2Client } from './http2-client.ts';
+import { canonicalAddress } from './ip-address.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
+import type { ProxiedConnection } from './proxied-connection.ts';
+import { readProxiedSocket } from './proxied-socket.ts';
 import { createTlsServer } from './tls-server.ts';
 
 export interface EdgeOptions {
@@ -39,6 +42,8 @@ export interface Edge {
 /** A client's connection as the edge ends it. */
 export interface ServedConnection {
   closeIfIdle(): void;
+  /** Closes unless it serves a request; one whose head has not come whole is not served yet. */
+  giveWay(): boolean;
   destroy(): void;
 }
 
@@ -47,16 +52,33 @@ export function createEdge(options: EdgeOptions): Edge {
   const context = createContext(options, limits);
   const connections = new Set<ServedConnection>();
   const servers: Server[] = [];
+  /** What proxies said of connections on which TLS begins. */
+  const handshakes = new Map<string, ProxiedConnection>();
   const { promise: empty, resolve: settleEmpty } = Promise.withResolvers<void>();
   const tlsServer = createTlsServer({ ...context, onConnection: acceptSecure });
 
-  function accept(socket: Socket): void {
-    connections.add(new ClientConnection(context, socket, forget));
+  function accept(socket: Socket, scheme: 'http' | 'https'): void {
+    if (!makeRoom(connections, limits.clientConnections)) return void socket.destroy();
+    const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
+    if (!options.proxyProtocol || !context.trustedProxies.trusts(peer)) begin(socket, scheme, undefined);
+    else readProxiedSocket(socket, limits.headMs, (proxied) => begin(socket, scheme, proxied));
+  }
+
+  function begin(socket: Socket, scheme: 'http' | 'https', proxied: ProxiedConnection | undefined): void {
+    if (scheme === 'http') return serve(socket, proxied);
+    if (proxied) handshakes.set(endpointOf(socket), proxied);
+    socket.once('close', () => handshakes.delete(endpointOf(socket)));
+    tlsServer.emit('connection', socket);
   }
 
   function acceptSecure(socket: TLSSocket): void {
-    if (socket.alpnProtocol === 'h2') connections.add(new Http2Client(context, socket, forget));
-    else accept(socket);
+    serve(socket, handshakes.get(endpointOf(socket)));
+  }
+
+  function serve(socket: Socket, proxied: ProxiedConnection | undefined): void {
+    const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
+    const Connection = isHttp2 ? Http2Client : ClientConnection;
+    connections.add(new Connection(context, socket, proxied, forget));
   }
 
   function forget(connection: ServedConnection): void {
@@ -68,11 +90,9 @@ export function createEdge(options: EdgeOptions): Edge {
     routes: context.routes,
     certificates: context.certificates,
     async listen(target, scheme) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-        if (scheme === 'http') accept(socket);
-        else tlsServer.emit('connection', socket);
-      });
-      server.maxConnections = limits.clientConnections;
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, scheme));
+      // Those that have not got through their handshake count too.
+      server.maxConnections = 2 * limits.clientConnections;
       servers.push(server);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       server.once('error', reject).listen(target, resolve);
@@ -95,4 +115,22 @@ export function createEdge(options: EdgeOptions): Edge {
       context.deadlines.stop();
     },
   };
+}
+
+/** How many of the oldest connections are looked at for one that can go. */
+const roomSteps = 64;
+
+/** Over the limit an old connection that waits for a request makes room for the new one, so that idle ones never shut anybody out. */
+function makeRoom(connections: ReadonlySet<ServedConnection>, limit: number): boolean {
+  if (connections.size < limit) return true;
+  let steps = 0;
+  for (const connection of connections) {
+    if (connection.giveWay()) return true;
+    if (++steps === roomSteps) break;
+  }
+  return false;
+}
+
+function endpointOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -1,4 +1,3 @@
-import type { AccessProtocol } from './access-entry.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Tells the access log of an exchange that is over. */
@@ -15,8 +14,8 @@ export function logExchange(exchange: Exchange): void {
   entry.method = exchange.method;
   entry.host = exchange.hostName;
   entry.target = exchange.path;
-  entry.protocol = exchange.minor === 0 ? 'HTTP/1.0' : protocol;
-  entry.tls = connection.tlsVersion ?? '';
+  entry.protocol = exchange.status === 101 ? 'websocket' : exchange.minor === 0 ? 'HTTP/1.0' : protocol;
+  entry.tls = connection.tlsVersion;
   entry.status = exchange.status;
   entry.bytesIn = exchange.bytesIn;
   entry.bytesOut = exchange.bytesOut;

@@ -56,7 +56,11 @@ export class Exchange implements UpstreamUser, HeldRequest {
   bytesIn = 0;
   bytesOut = 0;
   outcome: AccessOutcome = 'ok';
+  /** The client's own, also behind a trusted proxy. */
   clientAddress: string;
+  secure: boolean;
+  /** Whole field lines that tell the app of the client. */
+  clientFields: string;
 
   /** As sent to the app. */
   head = '';
@@ -97,7 +101,9 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.edge = edge;
     this.id = edge.nextRequestId();
     this.startedAtMs = performance.now();
-    this.clientAddress = client.connection.address;
+    this.clientFields = client.connection.clientFields;
+    this.secure = client.connection.peer.proto === 'https';
+    this.clientAddress = client.connection.peer.address;
   }
 
   begin(head: RequestHead): void {
@@ -269,13 +275,19 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.answeredAtMs = performance.now();
     upstream?.pool.giveAway(upstream);
     this.leavePlace();
+    this.countTunnel(1);
     return upstream;
   }
 
   endTunnel(bytesIn: number, bytesOut: number): void {
     this.bytesIn = bytesIn;
     this.bytesOut = bytesOut;
+    this.countTunnel(-1);
     this.end(false);
+  }
+
+  private countTunnel(change: number): void {
+    if (this.target) this.target.tenant.webSockets += change;
   }
 
   /** Lets go of the upstream connection. */
@@ -296,6 +308,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   private end(reusable: boolean): void {
     if (this.over) return;
     this.over = true;
+    if (this.status !== 101) this.bytesIn = this.requestBody.contentBytes;
     logExchange(this);
     this.compressor?.destroy();
     if (this.held) this.target?.letGo(this);

@@ -105,11 +105,11 @@ function memberFromEnd(list: string, hop: number): string {
 
 /** The last of all lines together, back to one that can't be read. */
 function lastElements(lines: readonly string[]): ForwardedElement[] {
-  let elements: ForwardedElement[] = [];
+  const elements: ForwardedElement[] = [];
   for (let index = lines.length - 1; index >= 0 && elements.length < maxSteps; index--) {
     const parsed = parseForwarded(lines[index] ?? '');
     if (!parsed) break;
-    elements = [...parsed.slice(-maxSteps), ...elements];
+    elements.unshift(...parsed.slice(-maxSteps));
   }
   return elements.slice(-maxSteps);
 }

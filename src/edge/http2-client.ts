@@ -2,9 +2,10 @@ import type { Socket } from 'node:net';
 import { Http2Connection } from '../http2/connection.ts';
 import type { ConnectionOwner } from '../http2/connection-owner.ts';
 import type { Http2Stream } from '../http2/stream.ts';
-import { type ConnectionFacts, connectionFacts } from './connection-facts.ts';
+import { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
+import type { ProxiedConnection } from './proxied-connection.ts';
 import type { ServedConnection } from './edge.ts';
 import { Http2Request } from './http2-request.ts';
 
@@ -24,10 +25,10 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
   private closing = false;
   private corked = false;
 
-  constructor(edge: EdgeContext, socket: Socket, onClose: (connection: ServedConnection) => void) {
+  constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined, onClose: (connection: ServedConnection) => void) {
     this.edge = edge;
     this.socket = socket;
-    this.facts = connectionFacts(socket);
+    this.facts = new ConnectionFacts(edge, socket, proxied);
     this.http2 = new Http2Connection(edge.http2, this);
     socket
       .on('data', (bytes: Buffer) => this.receive(bytes))
@@ -38,6 +39,7 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
       .on('error', () => {})
       .on('close', () => {
         edge.deadlines.forget(this);
+        this.facts.leaveTenant();
         this.http2.lost();
         onClose(this);
       });
@@ -51,10 +53,16 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
     else this.closeIfIdle();
   }
 
-  /** Open requests are served first. */
+  /** Open requests are served first, but new ones are not taken any more. */
   closeIfIdle(): void {
     this.limit(this.edge.limits.lingerMs);
     this.http2.shutdown();
+  }
+
+  giveWay(): boolean {
+    const unused = this.http2.openStreams === 0;
+    if (unused) this.closeIfIdle();
+    return unused;
   }
 
   destroy(): void {

@@ -1,4 +1,5 @@
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { AccessProtocol } from './access-entry.ts';
 import type { Answer } from './answers.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { Exchange } from './exchange.ts';
@@ -11,7 +12,7 @@ export interface RequestClient {
   /** Nothing more of the request will come. */
   readonly inputEnded: boolean;
   /** As access logs call it. */
-  readonly protocol: string;
+  readonly protocol: AccessProtocol;
   dropPending(bytes: number): void;
   /** From now on, for whatever it waits for at the moment; `Infinity` for no limit. */
   limit(ms: number): void;

@@ -37,11 +37,14 @@ export class RouteTable {
   /** By suffix: `*.example.com` is `.example.com`. */
   private readonly wildcards = new Map<string, HostEntry>();
   private readonly upstreams: Upstreams;
+  /** Of how many edges this is one. */
+  private readonly processes: number;
   /** Tenants set since `snapshot-begin`. */
   private seen: Set<TenantName> | undefined = undefined;
 
-  constructor(upstreams: Upstreams) {
+  constructor(upstreams: Upstreams, processes = 1) {
     this.upstreams = upstreams;
+    this.processes = processes;
   }
 
   /** `host` is lower case, without port and trailing dot. Exact before wildcard, longer wildcards before shorter. */
@@ -68,8 +71,9 @@ export class RouteTable {
   setTenant(routes: TenantRoutes): void {
     this.seen?.add(routes.tenant);
     const before = this.tenants.get(routes.tenant);
-    const state = before?.state ?? new TenantState(routes);
-    state.change(routes);
+    const nowMs = performance.now();
+    const state = before?.state ?? new TenantState(routes, this.processes, nowMs);
+    if (before) state.change(routes, nowMs);
     const apps = new Map(routes.apps.map((route) => [route.app, this.applyApp(state, before?.apps.get(route.app), route)]));
     const hosts = new Map(routes.hosts.map((host) => [hostKey(host.host), hostEntry(state, apps, host)]));
     if (before) this.dropHosts(before);

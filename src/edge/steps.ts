@@ -3,6 +3,7 @@ import { findField } from '../http1/field-lookup.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { rewriteRequestHead, wantsUpgrade } from '../http1/rewrite.ts';
 import { type Answer, answers } from './answers.ts';
+import { clientFields } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 import { findApp } from './path-routes.ts';
 import { prepareRequestBody } from './request-body.ts';
@@ -12,8 +13,8 @@ type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 
 /** A request's way before it is sent on, in order. */
 export const requestSteps: readonly Step[] = [
-  ...[readRequest, findTenant, checkServerName, redirectHost, redirectToHttps],
-  ...[routePath, limitBody, writeUpstreamHead, prepareResponse],
+  ...[readRequest, readClient, findTenant, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
+  ...[routePath, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
 ];
 
 /** Keeps what is needed after the head is gone. */
@@ -28,9 +29,25 @@ function readRequest(exchange: Exchange, head: RequestHead): undefined {
   prepareRequestBody(exchange, head);
 }
 
+/** A trusted proxy tells for whom it speaks. */
+function readClient(exchange: Exchange, head: RequestHead): undefined {
+  const { edge, client } = exchange;
+  const { peer } = client.connection;
+  if (!peer.trusted) return undefined;
+  const forwarded = edge.forwardedClient.read(head, peer);
+  exchange.clientAddress = forwarded.address;
+  exchange.secure = forwarded.proto === 'https';
+  exchange.clientFields = clientFields(forwarded);
+  return undefined;
+}
+
 function findTenant(exchange: Exchange, head: RequestHead): Answer | undefined {
-  exchange.host = exchange.edge.routes.findHost(head.host);
-  return exchange.host ? undefined : answers.misdirected;
+  const host = exchange.edge.routes.findHost(head.host);
+  if (!host) return answers.misdirected;
+  exchange.host = host;
+  const { requestTimeoutMs } = host.tenant.limits;
+  if (requestTimeoutMs > 0) exchange.endsAtMs = exchange.edge.deadlines.nowMs + requestTimeoutMs;
+  return undefined;
 }
 
 /**
@@ -45,16 +62,25 @@ function checkServerName({ client, edge, host }: Exchange, head: RequestHead): A
   return covered ? undefined : answers.misdirected;
 }
 
+function limitRate({ host, startedAtMs }: Exchange): Answer | undefined {
+  const retryAfterSeconds = host?.tenant.rate.take(startedAtMs) ?? 0;
+  return retryAfterSeconds === 0 ? undefined : { ...answers.tooManyRequests, retryAfterSeconds };
+}
+
+function limitConnections({ host, client }: Exchange): Answer | undefined {
+  return host && !client.connection.enterTenant(host.tenant) ? answers.tooManyConnections : undefined;
+}
+
 /** Keeps the port, by which the client got here, and the whole target. */
-function redirectHost({ client, host }: Exchange, head: RequestHead): Answer | undefined {
+function redirectHost({ secure, host }: Exchange, head: RequestHead): Answer | undefined {
   if (host?.redirectTo === undefined) return undefined;
-  const scheme = client.connection.secure ? 'https' : 'http';
+  const scheme = secure ? 'https' : 'http';
   const port = head.port === '' ? '' : `:${head.port}`;
   return redirectTo(`${scheme}://${host.redirectTo}${port}${pathOf(head)}`);
 }
 
-function redirectToHttps({ client, edge, host }: Exchange, head: RequestHead): Answer | undefined {
-  if (client.connection.secure || edge.httpsPort === undefined || !host?.tenant.tls.redirect) return undefined;
+function redirectToHttps({ secure, edge, host }: Exchange, head: RequestHead): Answer | undefined {
+  if (secure || edge.httpsPort === undefined || !host?.tenant.tls.redirect) return undefined;
   if (!edge.certificates.find(host.tenant.name, head.host)) return undefined;
   const port = edge.httpsPort === 443 ? '' : `:${edge.httpsPort}`;
   return redirectTo(`https://${head.host}${port}${pathOf(head)}`);
@@ -77,15 +103,23 @@ function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
 }
 
 /** A chunked body is measured as it comes. */
-function limitBody({ target }: Exchange, head: RequestHead): Answer | undefined {
-  return target && head.contentLength > target.tenant.limits.bodySizeBytes ? answers.bodyTooLarge : undefined;
+function limitSizes({ target }: Exchange, head: RequestHead): Answer | undefined {
+  if (!target) return undefined;
+  const { bodySizeBytes, headSizeBytes, targetSizeBytes } = target.tenant.limits;
+  if (head.targetEnd - head.targetStart > targetSizeBytes) return answers.targetTooLong;
+  if (head.text.length > headSizeBytes) return answers.headTooLarge;
+  return head.contentLength > bodySizeBytes ? answers.bodyTooLarge : undefined;
+}
+
+function limitTunnels({ upgrade, target }: Exchange): Answer | undefined {
+  return upgrade && target && target.tenant.webSockets >= target.tenant.limits.webSockets ? answers.busy : undefined;
 }
 
 function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {
-  const { id, target, client } = exchange;
+  const { id, target, clientFields: fields } = exchange;
   exchange.head = rewriteRequestHead(
     head,
-    `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${client.connection.forwardedFields}`,
+    `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${fields}`,
   );
 }
 
@@ -93,6 +127,5 @@ function prepareResponse(exchange: Exchange, head: RequestHead): undefined {
   if (exchange.target?.compress) exchange.coding = chooseCoding(findField(head, 'accept-encoding'));
   // RFC 6797 7.2: over a secure connection only.
   const hstsSeconds = exchange.host?.tenant.tls.hstsSeconds ?? 0;
-  if (hstsSeconds > 0 && exchange.client.connection.secure)
-    exchange.addedFields.push('strict-transport-security', `max-age=${hstsSeconds}`);
+  if (hstsSeconds > 0 && exchange.secure) exchange.addedFields.push('strict-transport-security', `max-age=${hstsSeconds}`);
 }

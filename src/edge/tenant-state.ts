@@ -1,23 +1,51 @@
 import type { TenantName } from '../base/ids.ts';
 import type { RequestLimits, TenantRoutes, TenantTls } from '../protocol/edge.ts';
+import { AddressCounts } from './address-counts.ts';
+import { Admission } from './admission.ts';
+import { edgeShare } from './edge-share.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** What the edge knows of a tenant besides its routes, and what it counts. The object lives as long as the tenant is routed. */
 export class TenantState {
   readonly name: TenantName;
+  /** The counts and the rate among them are this edge's share. */
   limits: RequestLimits;
   tls: TenantTls;
   brandName: string | undefined;
+  readonly rate: TokenBucket;
+  readonly admission: Admission;
+  /** Its open connections, by client. */
+  readonly addresses = new AddressCounts();
+  webSockets = 0;
+  private readonly processes: number;
 
-  constructor(routes: TenantRoutes) {
+  constructor(routes: TenantRoutes, processes: number, nowMs: number) {
     this.name = routes.tenant;
-    this.limits = routes.limits;
+    this.processes = processes;
+    this.limits = this.shareOf(routes.limits);
     this.tls = routes.tls;
     this.brandName = routes.brandName;
+    this.rate = new TokenBucket(this.limits.requestsPerSecond, nowMs);
+    this.admission = new Admission(this.limits.concurrentRequests, this.limits.queuedRequests);
   }
 
-  change(routes: TenantRoutes): void {
-    this.limits = routes.limits;
+  change(routes: TenantRoutes, nowMs: number): void {
+    this.limits = this.shareOf(routes.limits);
     this.tls = routes.tls;
     this.brandName = routes.brandName;
+    this.rate.setRate(this.limits.requestsPerSecond, nowMs);
+    this.admission.setLimits(this.limits.concurrentRequests, this.limits.queuedRequests);
+  }
+
+  private shareOf(limits: RequestLimits): RequestLimits {
+    const { processes } = this;
+    return {
+      ...limits,
+      requestsPerSecond: limits.requestsPerSecond / processes,
+      concurrentRequests: edgeShare(limits.concurrentRequests, processes),
+      queuedRequests: edgeShare(limits.queuedRequests, processes),
+      webSockets: edgeShare(limits.webSockets, processes),
+      connectionsPerAddress: edgeShare(limits.connectionsPerAddress, processes),
+    };
   }
 }

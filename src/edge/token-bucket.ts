@@ -7,7 +7,7 @@ const minBurst = 10;
  *
  * Invariants:
  * - Between 0 and `capacity` tokens; over any time no more are taken than were there, plus the rate times that time.
- * - A clock that stands still or goes back adds nothing.
+ * - A clock that stands still or goes back adds nothing, and counts from there on.
  */
 export class TokenBucket {
   private perMs: number;
@@ -42,9 +42,9 @@ export class TokenBucket {
   }
 
   private fill(nowMs: number): void {
-    if (nowMs <= this.filledAtMs) return;
-    this.tokens = Math.min(this.capacity, this.tokens + (nowMs - this.filledAtMs) * this.perMs);
+    const elapsedMs = Math.max(0, nowMs - this.filledAtMs);
     this.filledAtMs = nowMs;
+    this.tokens = Math.min(this.capacity, this.tokens + elapsedMs * this.perMs);
   }
 }
 

@@ -1,4 +1,5 @@
 import { digitBytes } from './bytes.ts';
+import type { FieldTable } from './fields.ts';
 import { maxLengthDigits } from './limits.ts';
 import { type Refusal, refusals } from './refusals.ts';
 
@@ -7,6 +8,12 @@ export interface Framing {
   /** -1 when there is no Content-Length. */
   contentLength: number;
   chunked: boolean;
+}
+
+interface FramedHead extends Framing {
+  text: string;
+  minor: number;
+  fields: FieldTable;
 }
 
 /** Takes one Content-Length field. A second one, even an equal one, is refused (RFC 9112 6.3 lets a recipient do so). */
@@ -23,12 +30,16 @@ export function readContentLength(bytes: Uint8Array, start: number, end: number,
   return undefined;
 }
 
+/** Tabs and blanks behind are allowed, but hide the coding from some parsers: llhttp, for one, knows no `chunked` before a tab. */
+const chunkedPattern = /^: *chunked$/i;
+
 /** Takes one Transfer-Encoding field. Only a single `chunked` is known; anything else two parsers could read differently. */
-export function readTransferEncoding(value: string, minor: number, into: Framing): Refusal | undefined {
+export function readTransferEncoding(head: FramedHead, index: number): Refusal | undefined {
   // RFC 9112 6.1: in an HTTP/1.0 message the framing is faulty.
-  if (minor === 0) return refusals.transferEncodingIn10;
-  if (into.chunked || value.toLowerCase() !== 'chunked') return refusals.transferEncoding;
-  into.chunked = true;
+  if (head.minor === 0) return refusals.transferEncodingIn10;
+  const afterName = head.text.slice(head.fields.nameEnd[index], (head.fields.lineEnd[index] as number) - 2);
+  if (head.chunked || !chunkedPattern.test(afterName)) return refusals.transferEncoding;
+  head.chunked = true;
   return undefined;
 }
 

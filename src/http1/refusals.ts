@@ -22,6 +22,7 @@ export const refusals = {
   fieldValue: refuse(400, 'control character in field value'),
   tooManyFields: refuse(431, 'too many fields'),
   headTooLarge: refuse(431, 'head too large'),
+  interimEnd: refuse(400, 'interim response that ends its connection'),
   noHost: refuse(400, 'no Host'),
   severalHosts: refuse(400, 'several Hosts'),
   host: refuse(400, 'invalid Host'),

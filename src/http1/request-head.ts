@@ -97,7 +97,7 @@ function readField(bytes: Uint8Array, head: RequestHead, index: number): Refusal
     case fieldKind.contentLength:
       return readContentLength(bytes, start, end, head);
     case fieldKind.transferEncoding:
-      return readTransferEncoding(head.text.slice(start, end), head.minor, head);
+      return readTransferEncoding(head, index);
     case fieldKind.connection:
       return readConnectionOptions(head.text.slice(start, end), head) ? undefined : refusals.tooManyOptions;
     case fieldKind.upgrade:

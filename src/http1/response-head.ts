@@ -6,6 +6,8 @@ import { checkFraming, type Framing, readContentLength, readTransferEncoding } f
 import { maxHeadBytes } from './limits.ts';
 import { type Refusal, refusals } from './refusals.ts';
 
+const switchingProtocols = 101;
+
 /** A response head, parsed; filled again and again like RequestHead. */
 export class ResponseHead implements Framing, ConnectionOptions {
   text = '';
@@ -32,7 +34,11 @@ export function parseResponseHead(bytes: Buffer, end: number, head: ResponseHead
   head.listed = undefined;
   head.text = bytes.toString('latin1', 0, end);
   return (
-    parseStatusLine(bytes, head) ?? parseFields(bytes, head.fieldsStart, end, head.fields) ?? readFields(bytes, head) ?? checkFraming(head)
+    parseStatusLine(bytes, head) ??
+    parseFields(bytes, head.fieldsStart, end, head.fields) ??
+    readFields(bytes, head) ??
+    checkFraming(head) ??
+    checkInterim(head)
   );
 }
 
@@ -50,9 +56,16 @@ function parseStatusLine(bytes: Uint8Array, head: ResponseHead): Refusal | undef
   // Many servers leave out the space that RFC 9112 4 wants before an empty reason.
   if (head.status < 100 || (bytes[at] !== 0x20 && bytes[at] !== 0x0d)) return refusals.statusLine;
   while (valueBytes[bytes[at] as number] === 1) at++;
+  if (bytes[at] !== 0x0d && bytes[at] !== 0x0a) return refusals.statusLine;
   if (bytes[at] !== 0x0d || bytes[at + 1] !== 0x0a) return refusals.bareLineEnding;
   head.fieldsStart = at + 2;
   return undefined;
+}
+
+/** A 1xx is never the last response (RFC 9110 15.2), and HTTP/1.0 has none: some recipients read on after such a one, some don't. */
+function checkInterim(head: ResponseHead): Refusal | undefined {
+  const isInterim = head.status < 200 && head.status !== switchingProtocols;
+  return isInterim && (head.close || head.minor === 0) ? refusals.interimEnd : undefined;
 }
 
 function readFields(bytes: Uint8Array, head: ResponseHead): Refusal | undefined {
@@ -72,7 +85,7 @@ function readField(bytes: Uint8Array, head: ResponseHead, index: number): Refusa
     case fieldKind.contentLength:
       return readContentLength(bytes, start, end, head);
     case fieldKind.transferEncoding:
-      return readTransferEncoding(head.text.slice(start, end), head.minor, head);
+      return readTransferEncoding(head, index);
     case fieldKind.connection:
       return readConnectionOptions(head.text.slice(start, end), head) ? undefined : refusals.tooManyOptions;
     default:

@@ -14,8 +14,16 @@ const forbidden = new Set([
   ...['date', 'expires', 'location', 'retry-after', 'vary', 'warning'],
 ]);
 
+const trailerKinds = new Set<number>([fieldKind.plain, fieldKind.edgeOnly, fieldKind.requestId]);
+
 /** Filled and read within one call. */
 const table = new FieldTable();
+
+/** Parsers that treat trailers as header fields obey them: one that no honest sender writes is not dropped but refused. */
+function hasFraming(): boolean {
+  for (let index = 0; index < table.count; index++) if (!trailerKinds.has(table.kind[index] as number)) return true;
+  return false;
+}
 
 /** The trailer section of a chunked message, kept until it is whole, within a bound. */
 export class TrailerSection {
@@ -39,7 +47,7 @@ export class TrailerSection {
   }
 
   private rewrite(end: number): void {
-    this.fault = parseFields(this.kept, 0, end, table)?.reason;
+    this.fault = parseFields(this.kept, 0, end, table)?.reason ?? (hasFraming() ? 'framing field in trailers' : undefined);
     if (this.fault !== undefined) return;
     let text = '';
     for (let index = 0; index < table.count; index++) {

@@ -27,7 +27,12 @@ export interface ClientSettings {
 
 /** Reads the payload `bytes[start, end)`. Settings we don't know are ignored. */
 export function readSettings(bytes: Buffer, start: number, end: number): ClientSettings {
-  const read: ClientSettings = { headerTableBytes: undefined, leastHeaderTableBytes: undefined, initialWindow: undefined, fault: undefined };
+  const read: ClientSettings = {
+    headerTableBytes: undefined,
+    leastHeaderTableBytes: undefined,
+    initialWindow: undefined,
+    fault: undefined,
+  };
   for (let at = start; at < end && read.fault === undefined; at += settingBytes) {
     const id = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
     readSetting(id, readUint32(bytes, at + 2), read);

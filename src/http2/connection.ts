@@ -1,43 +1,39 @@
-import { readSettings, setting, settingBytes } from './client-settings.ts';
+import { setting, settingBytes } from './client-settings.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
 import type { Http2Context } from './context.ts';
-import { DecoderTable } from './decoder-table.ts';
+import { receiveForClosed, receivePing, receivePriority, receiveReset, receiveSettings, receiveWindowUpdate } from './control-frames.ts';
 import { errorCode } from './error-codes.ts';
 import { FloodGuard, type FloodKind } from './flood-guard.ts';
-import { FrameReader } from './frame-reader.ts';
+import { type FrameHandler, FrameReader } from './frame-reader.ts';
 import { faultOf } from './frame-rules.ts';
 import { flag, frameType, initialWindowBytes, lastPossibleStreamId, readUint31, writeUint32 } from './frames.ts';
 import { HeaderBlocks } from './header-blocks.ts';
-import { fitsLength, IncomingData } from './incoming-data.ts';
+import { IncomingData } from './incoming-data.ts';
+import { Requests } from './requests.ts';
 import { Sender } from './sender.ts';
-import { Http2Stream } from './stream.ts';
+import type { Http2Stream } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
-const noBytes = Buffer.alloc(0);
-/** Tells the answer to our own PING from others. */
+/** Tells the answer to the PING of a shutdown. */
 const roundTripMark = Buffer.from('shutdown', 'latin1');
-const tinyIncrementBytes = 1024;
 
 /**
  * The server's side of an HTTP/2 connection (RFC 9113), apart from its socket: bytes in, bytes out, and requests to the owner.
  *
  * Invariants:
- * - A connection error closes it at once: nothing that comes afterwards is looked at, nothing more than GOAWAY is sent.
- * - The field blocks of all streams are decoded, also of those that are refused: the header table depends on each.
- * - Each open stream is in `streams`; its receiver learns exactly once if it ends before its time.
+ * - A connection error closes it at once: nothing that comes afterwards is looked at, nothing after GOAWAY is sent.
+ * - Every open stream is in `streams`; if it ends before its time its receiver is told once, unless the receiver did it.
  */
-export class Http2Connection {
-  /** For its streams. */
+export class Http2Connection implements FrameHandler {
+  readonly context: Http2Context;
+  readonly owner: ConnectionOwner;
   readonly sender: Sender;
   readonly incoming: IncomingData;
-  private readonly context: Http2Context;
-  private readonly owner: ConnectionOwner;
+  readonly streams = new StreamTable();
   private readonly reader: FrameReader;
   private readonly blocks: HeaderBlocks;
-  private readonly streams = new StreamTable();
-  private readonly headerTable = new DecoderTable();
   private readonly floods: FloodGuard;
-  /** `draining`: GOAWAY announced; `refusing`: and what comes now is not served. */
+  /** `draining`: a shutdown was announced; `refusing`: and a round trip later. */
   private phase: 'open' | 'draining' | 'refusing' | 'closed' = 'open';
   private settingsSeen = false;
   private flushAwaited = false;
@@ -51,7 +47,7 @@ export class Http2Connection {
     this.sender = new Sender(context, this);
     this.incoming = new IncomingData(this, context.limits);
     this.reader = new FrameReader(this);
-    this.blocks = new HeaderBlocks(this, context.limits);
+    this.blocks = new HeaderBlocks(new Requests(this), context.limits);
     this.floods = new FloodGuard(context.limits.floods, context.nowMs);
     this.sendSettings();
   }
@@ -80,7 +76,7 @@ export class Http2Connection {
     if (sender.output.byteCount === 0) return;
     if (!sender.writable) this.unsentBytes += sender.output.byteCount;
     if (!sender.output.flush(this.owner)) sender.writable = false;
-    // CVE-2019-9512, 9515: answers that a client doesn't read.
+    // CVE-2019-9512, 9515: answers that nobody reads.
     if (this.unsentBytes > this.context.limits.unsentBytes) this.close(errorCode.enhanceYourCalm, 'answers are not read');
   }
 
@@ -96,61 +92,191 @@ export class Http2Connection {
   close(code: number, reason: string): void {
     if (this.phase === 'closed') return;
     this.sendGoAway(this.streams.lastId, code);
+    this.phase = 'closed';
     this.flush();
-    this.end(code === errorCode.noError ? errorCode.cancel : code);
+    this.abandon(code === errorCode.noError ? errorCode.cancel : code);
     this.owner.onClose(code, reason);
   }
 
   /** The socket is gone: every open stream is told. */
   lost(): void {
-    if (this.phase !== 'closed') this.end(errorCode.cancel);
+    if (this.phase === 'closed') return;
+    this.phase = 'closed';
+    this.sender.output.discard();
+    this.abandon(errorCode.cancel);
   }
 
-  /** By the caller: it is not told. */
+  /** The caller resets a stream, and is not told. */
   reset(stream: Http2Stream, code: number): void {
     if (stream.closed) return;
     this.sendReset(stream.id, code);
     this.remove(stream);
   }
 
-  // For the parts
+  // What follows is for the parts.
+
+  /** New requests are no longer taken. */
+  get refusing(): boolean {
+    return this.phase === 'refusing' || this.phase === 'closed';
+  }
 
   openStream(id: number): Http2Stream | undefined {
     return this.streams.get(id);
   }
 
   flushSoon(): void {
-    if (this.flushAwaited) return;
+    if (this.flushAwaited || this.phase === 'closed') return;
     this.flushAwaited = true;
     this.context.flushSoon(this);
+  }
+
+  /** Counts against a flood. False when it was too much, and the connection is closed. */
+  charge(kind: FloodKind, cost: number): boolean {
+    if (this.floods.allows(kind, cost)) return true;
+    this.close(errorCode.enhanceYourCalm, `too many: ${kind}`);
+    return false;
+  }
+
+  onUseless(cost: number): void {
+    this.charge('uselessFrames', cost);
   }
 
   onFault(code: number, reason: string): void {
     this.close(code, reason);
   }
 
+  onStray(streamId: number): void {
+    receiveForClosed(this, streamId);
+  }
+
+  /**
+   * A stream error of the client's (RFC 9113 5.4.2). An idle stream can not be reset, nor can stream 0: there it is a connection error.
+   */
+  refuse(streamId: number, code: number, reason: string): void {
+    const stream = this.streams.get(streamId);
+    if (streamId === 0 || this.streams.stateOf(streamId) === 'idle') return this.close(code, reason);
+    this.sendReset(streamId, code);
+    if (stream) {
+      this.remove(stream);
+      stream.receiver.onReset(stream, code);
+    }
+    // CVE-2025-8671
+    this.charge('faults', 1);
+  }
+
+  onRequestEnd(stream: Http2Stream): void {
+    if (stream.endSent) this.complete(stream);
+  }
+
+  onEndSent(stream: Http2Stream): void {
+    stream.endSent = true;
+    if (stream.requestEnded) this.complete(stream);
+    else if (stream.requestUnwanted) this.reset(stream, errorCode.noError);
+  }
+
+  remove(stream: Http2Stream): void {
+    this.streams.remove(stream);
+    this.sender.drop(stream);
+    this.incoming.release(stream);
+    if (this.phase === 'refusing' && this.streams.size === 0) this.close(errorCode.noError, 'shut down');
+  }
+
+  /** An answer to a PING. After that of a shutdown the client has heard of it, so what it sends now is not served. */
+  onRoundTrip(mark: Buffer): void {
+    if (this.phase !== 'draining' || !mark.equals(roundTripMark)) return;
+    this.phase = 'refusing';
+    if (this.streams.size === 0) this.close(errorCode.noError, 'shut down');
+    else this.sendGoAway(this.streams.lastId, errorCode.noError);
+  }
+
+  onDataFrame(flags: number, streamId: number, length: number, dataBytes: number): void {
+    if (!this.isInOrder(frameType.data, flags, streamId)) return;
+    if (streamId === 0) this.close(errorCode.protocolError, 'DATA on stream 0');
+    else this.incoming.begin(flags, streamId, length, dataBytes);
+  }
+
+  onPayload(bytes: Buffer, start: number, end: number): void {
+    this.incoming.payload(bytes, start, end);
+  }
+
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
+    if (!this.isInOrder(type, flags, streamId)) return;
     const fault = faultOf(type, flags, streamId, end - start);
     if (fault) return this.close(fault.code, fault.reason);
-    if (!this.isInOrder(type, flags, streamId)) return;
     switch (type) {
       case frameType.headers:
         return this.blocks.headers(flags, streamId, bytes, start, end);
       case frameType.continuation:
         return this.blocks.continuation(flags, bytes, start, end);
       case frameType.priority:
-        return this.onPriority(streamId, bytes, start, end);
+        return receivePriority(this, streamId, bytes, start, end);
       case frameType.rstStream:
-        return this.onRstStream(streamId, readUint31(bytes, start));
+        return receiveReset(this, streamId, readUint31(bytes, start));
       case frameType.settings:
-        return this.onSettings(flags, bytes, start, end);
+        return receiveSettings(this, flags, bytes, start, end);
       case frameType.ping:
-        return this.onPing(flags, bytes, start, end);
+        return receivePing(this, flags, bytes.subarray(start, end));
       case frameType.windowUpdate:
-        return this.onWindowUpdate(streamId, readUint31(bytes, start));
+        return receiveWindowUpdate(this, streamId, readUint31(bytes, start));
       default:
         // GOAWAY too: a server that opens no streams has nothing to do about it.
         return this.onUseless(1);
     }
+  }
+
+  /** RFC 9113 3.4: SETTINGS come first; 6.10: nothing comes between the frames of a field block. */
+  private isInOrder(type: number, flags: number, streamId: number): boolean {
+    const { openStreamId } = this.blocks;
+    if (!this.settingsSeen) {
+      this.settingsSeen = type === frameType.settings && (flags & flag.ack) === 0;
+      if (!this.settingsSeen) this.close(errorCode.protocolError, 'no SETTINGS at first');
+    } else if (openStreamId !== 0 && (type !== frameType.continuation || streamId !== openStreamId))
+      this.close(errorCode.protocolError, 'a field block was interrupted');
+    return this.phase !== 'closed';
+  }
+
+  /** Both directions ended as they should. */
+  private complete(stream: Http2Stream): void {
+    if (stream.closed) return;
+    this.floods.makeUp('resets', 1);
+    this.remove(stream);
+  }
+
+  private abandon(code: number): void {
+    this.reader.stop();
+    for (const stream of this.streams.removeAll()) {
+      this.sender.drop(stream);
+      stream.receiver.onReset(stream, code);
+    }
+  }
+
+  private sendReset(streamId: number, code: number): void {
+    this.streams.rememberReset(streamId);
+    this.sender.numberFrame(frameType.rstStream, streamId, code);
+  }
+
+  private sendGoAway(lastStreamId: number, code: number): void {
+    const payload = Buffer.allocUnsafe(8);
+    writeUint32(payload, 0, lastStreamId);
+    writeUint32(payload, 4, code);
+    this.sender.frame(frameType.goAway, 0, payload);
+  }
+
+  private sendSettings(): void {
+    const { concurrentStreams, streamWindowBytes, connectionWindowBytes, fieldSectionBytes } = this.context.limits;
+    const settings: readonly (readonly [number, number])[] = [
+      [setting.maxConcurrentStreams, concurrentStreams],
+      [setting.initialWindowSize, streamWindowBytes],
+      [setting.maxHeaderListSize, fieldSectionBytes],
+      [setting.noRfc7540Priorities, 1],
+    ];
+    const payload = Buffer.alloc(settings.length * settingBytes);
+    for (const [index, [id, value]] of settings.entries()) {
+      payload.writeUInt16BE(id, index * settingBytes);
+      writeUint32(payload, index * settingBytes + 2, value);
+    }
+    this.sender.frame(frameType.settings, 0, payload);
+    const more = connectionWindowBytes - initialWindowBytes;
+    if (more > 0) this.sender.numberFrame(frameType.windowUpdate, 0, more);
   }
 }

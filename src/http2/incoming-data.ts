@@ -12,7 +12,7 @@ export interface IncomingOwner {
   onStray(streamId: number): void;
   close(code: number, reason: string): void;
   /** Resets a stream for a fault of the client's. */
-  refuse(stream: Http2Stream, code: number): void;
+  refuse(streamId: number, code: number, reason: string): void;
   onUseless(cost: number): void;
   onRequestEnd(stream: Http2Stream): void;
 }
@@ -52,7 +52,7 @@ export class IncomingData {
       return this.owner.onStray(streamId);
     }
     const fault = this.accept(stream, flags, length, dataBytes);
-    if (fault !== undefined) return this.owner.refuse(stream, fault);
+    if (fault !== undefined) return this.owner.refuse(streamId, fault, 'DATA out of place');
     this.stream = stream;
     this.dataLeft = dataBytes;
     this.ends = (flags & flag.endStream) !== 0;

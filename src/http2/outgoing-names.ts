@@ -10,12 +10,12 @@ export interface OutgoingName {
   readonly forbidden: boolean;
 }
 
-const secrets = ['set-cookie', 'cookie', 'authorization', 'proxy-authorization'];
+const secrets = new Set(['set-cookie', 'cookie', 'authorization', 'proxy-authorization']);
 const forbidden = ['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'http2-settings'];
 
 const known = new Map<string, OutgoingName>();
 for (const [at, { name }] of staticTable.entries()) {
-  if (!known.has(name)) known.set(name, { index: at + 1, secret: secrets.includes(name), forbidden: false });
+  if (!known.has(name)) known.set(name, { index: at + 1, secret: secrets.has(name), forbidden: false });
 }
 for (const name of forbidden) known.set(name, { index: 0, secret: false, forbidden: true });
 

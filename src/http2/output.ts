@@ -62,6 +62,12 @@ export class Output {
     return flowing;
   }
 
+  discard(): void {
+    this.release();
+    this.ready.length = 0;
+    this.byteCount = 0;
+  }
+
   private seal(): void {
     const { slab } = this;
     if (!slab || slab.at === this.start) return;

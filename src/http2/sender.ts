@@ -1,6 +1,14 @@
 import type { Http2Context } from './context.ts';
-import { errorCode } from './error-codes.ts';
-import { flag, frameHeadBytes, frameType, initialWindowBytes, maxFrameBytes, maxWindowBytes, writeFrameHead, writeUint32 } from './frames.ts';
+import {
+  flag,
+  frameHeadBytes,
+  frameType,
+  initialWindowBytes,
+  maxFrameBytes,
+  maxWindowBytes,
+  writeFrameHead,
+  writeUint32,
+} from './frames.ts';
 import { HpackEncoder, mostBytesOf } from './hpack-encoder.ts';
 import { Output } from './output.ts';
 import type { FieldList, FieldSource, KeepsField } from './response-head.ts';

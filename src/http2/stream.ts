@@ -51,6 +51,8 @@ export class Http2Stream {
   responded = false;
   /** The caller has sent all. */
   responseEnded = false;
+  /** The caller needs no more of the request: after the last of the response it is reset with NO_ERROR (RFC 9113 8.1). */
+  requestUnwanted = false;
   /** The last frame was written. */
   endSent = false;
   sendWindow: number;

@@ -15,21 +15,44 @@ const defaultMaxBytes = 768 * 1024;
 const blockBytes = 65_536;
 const newline = 0x0a;
 
-/** The newest lines, oldest first. Reads from the files' ends, as much as it needs; torn lines are left out. */
+export interface ReadNewestOptions<Line extends Timed> {
+  dir: string;
+  /** Of the logs, without `.log`. */
+  names: readonly string[];
+  lines: number;
+  maxBytes?: number;
+  /** Undefined for a line that is not to be in the answer. */
+  parse: (text: string) => Line | undefined;
+}
+
+interface Timed {
+  time: string;
+}
+
 export function readLastLines({ dir, app, lines, maxBytes = defaultMaxBytes }: ReadOptions): LogLine[] {
-  if (app !== undefined) return takeNewest(newestFirst(dir, app), lines, maxBytes);
-  let newest: LogLine[] = [];
-  for (const name of listApps(dir)) newest = merge(newest, takeNewest(newestFirst(dir, name), lines, maxBytes), lines, maxBytes);
+  return readNewest({ dir, names: app === undefined ? listLogs(dir) : [app], lines, maxBytes, parse: parseLogLine });
+}
+
+/** The newest lines of several logs, oldest first. Reads from the files' ends, as much as it needs; torn lines are left out. */
+export function readNewest<Line extends Timed>(options: ReadNewestOptions<Line>): Line[] {
+  const { dir, names, lines, maxBytes = defaultMaxBytes, parse } = options;
+  let newest: Line[] = [];
+  for (const name of names) newest = merge(newest, takeNewest(newestFirst(dir, name, parse), lines, maxBytes), lines, maxBytes);
   return newest;
 }
 
-function merge(some: LogLine[], others: LogLine[], lines: number, maxBytes: number): LogLine[] {
-  const sorted = [...some, ...others].sort((a, b) => (a.time < b.time ? -1 : Number(a.time > b.time)));
-  return takeNewest(sorted.toReversed(), lines, maxBytes);
+/** Earliest first. */
+export function byTime(a: Timed, b: Timed): number {
+  return a.time < b.time ? -1 : Number(a.time > b.time);
 }
 
-function takeNewest(newest: Iterable<LogLine>, lines: number, maxBytes: number): LogLine[] {
-  const taken: LogLine[] = [];
+function merge<Line extends Timed>(some: Line[], others: Line[], lines: number, maxBytes: number): Line[] {
+  if (some.length === 0) return others;
+  return takeNewest([...some, ...others].sort(byTime).toReversed(), lines, maxBytes);
+}
+
+function takeNewest<Line>(newest: Iterable<Line>, lines: number, maxBytes: number): Line[] {
+  const taken: Line[] = [];
   let bytes = 0;
   if (lines <= 0) return taken;
   for (const line of newest) {
@@ -41,19 +64,19 @@ function takeNewest(newest: Iterable<LogLine>, lines: number, maxBytes: number):
   return taken.toReversed();
 }
 
-function* newestFirst(dir: string, app: string): Generator<LogLine> {
+function* newestFirst<Line>(dir: string, name: string, parse: (text: string) => Line | undefined): Generator<Line> {
   for (let rotation = 0; ; rotation += 1) {
-    const fd = ignoreMissing(() => openSync(logPath(dir, app, rotation), constants.O_RDONLY | constants.O_NOFOLLOW));
+    const fd = ignoreMissing(() => openSync(logPath(dir, name, rotation), constants.O_RDONLY | constants.O_NOFOLLOW));
     // Between the renames of a rotation there may be no current file.
     if (fd === undefined && rotation > 0) return;
-    if (fd !== undefined) yield* parsedLines(fd);
+    if (fd !== undefined) yield* parsedLines(fd, parse);
   }
 }
 
-function* parsedLines(fd: number): Generator<LogLine> {
+function* parsedLines<Line>(fd: number, parse: (text: string) => Line | undefined): Generator<Line> {
   try {
     for (const text of linesBackwards(fd)) {
-      const line = parseLogLine(text);
+      const line = parse(text);
       if (line) yield line;
     }
   } finally {
@@ -88,7 +111,8 @@ function ignoreMissing<T>(read: () => T): T | undefined {
   }
 }
 
-function listApps(dir: string): string[] {
+/** The names of the logs in a folder; none when it is not there. */
+export function listLogs(dir: string): string[] {
   const files = ignoreMissing(() => readdirSync(dir)) ?? [];
   return files.flatMap((file) => (file.endsWith('.log') ? [file.slice(0, -'.log'.length)] : []));
 }

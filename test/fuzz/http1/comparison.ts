@@ -7,48 +7,50 @@ export type Outcome = { rule: string; difference?: never } | { rule?: never; dif
 const same: Outcome = { rule: 'read the same by both' };
 const bothRefuse: Outcome = { rule: 'refused by both' };
 const bothWait: Outcome = { rule: 'not whole for both' };
+const refusedEarly: Outcome = { rule: 'refused by us before it is whole for llhttp' };
 const weWait: Outcome = { rule: 'llhttp refuses what is not whole yet for us' };
 
 /** Compares what we make of a stream with what llhttp makes of it. */
 export function compareReadings(text: string, ours: Reading, theirs: Reading): Outcome {
   const count = Math.max(ours.messages.length, theirs.messages.length);
   for (let index = 0; index < count; index++) {
-    const outcome = compareAt(text, ours, theirs, index);
+    const outcome = compareAt(ours, theirs, index);
     if (outcome) return outcome;
   }
   if (ours.stopped) return same;
-  if (ours.fault !== undefined) return theirs.fault === undefined ? refusedAlone(text, ours) : bothRefuse;
+  if (ours.fault !== undefined) return theirs.fault === undefined ? refusedEarly : bothRefuse;
   if (theirs.fault === undefined) return ours.messages.at(-1)?.end === text.length ? same : bothWait;
-  return ours.messages.at(-1)?.end === text.length ? acceptedAlone(text, ours, theirs) : weWait;
+  return ours.messages.at(-1)?.end === text.length ? acceptedAlone(ours, theirs) : weWait;
 }
 
 /** Undefined when both go on behind this message. */
-function compareAt(text: string, ours: Reading, theirs: Reading, index: number): Outcome | undefined {
+function compareAt(ours: Reading, theirs: Reading, index: number): Outcome | undefined {
   const our = ours.messages[index];
   const their = theirs.messages[index];
-  if (!our) return explainTheirs(text, ours, theirs, index);
-  if (!their) return theirs.fault === undefined ? { difference: 'we see a head where llhttp waits' } : acceptedAlone(text, ours, theirs);
+  if (!our) return explainTheirs(ours, theirs, index);
+  if (!their) return theirs.fault === undefined ? { difference: 'we see a head where llhttp waits' } : acceptedAlone(ours, theirs);
   const difference = differenceOfHeads(our, their);
   if (difference !== undefined) return { difference };
-  return compareBodies(text, ours, theirs, our, their);
+  return compareBodies(ours, theirs, our, their);
 }
 
 /** llhttp sees a message more. */
-function explainTheirs(text: string, ours: Reading, theirs: Reading, index: number): Outcome {
+function explainTheirs(ours: Reading, theirs: Reading, index: number): Outcome {
   if (ours.stopped) return same;
   if (ours.fault === undefined) return { difference: 'llhttp sees a head where we wait' };
   const refusedToo = theirs.fault !== undefined && theirs.messages.length === index + 1 && theirs.messages[index]?.end === -1;
-  return refusedToo ? bothRefuse : refusedAlone(text, ours);
+  return refusedToo ? bothRefuse : refusedAlone(theirs.messages[index] as Message, ours);
 }
 
-function compareBodies(text: string, ours: Reading, theirs: Reading, our: Message, their: Message): Outcome | undefined {
+function compareBodies(ours: Reading, theirs: Reading, our: Message, their: Message): Outcome | undefined {
   const whole = our.end !== -1;
   if (whole && their.end === our.end) return differenceOfBodies(our, their);
   if (their.end !== -1 && (whole || ours.fault === undefined)) return { difference: 'the message ends elsewhere' };
-  if (whole) return theirs.fault === undefined ? { difference: 'llhttp waits for more of a message' } : acceptedAlone(text, ours, theirs);
-  if (ours.fault !== undefined) return theirs.fault === undefined || their.end !== -1 ? refusedAlone(text, ours) : bothRefuse;
-  if (!our.content.startsWith(their.content) && !their.content.startsWith(our.content)) return { difference: 'other content so far' };
-  return theirs.fault === undefined ? bothWait : weWait;
+  if (whole) return theirs.fault === undefined ? { difference: 'llhttp waits for more of a message' } : acceptedAlone(ours, theirs);
+  if (ours.fault !== undefined && their.end === -1) return theirs.fault === undefined ? refusedEarly : bothRefuse;
+  if (ours.fault !== undefined) return refusedAlone(their, ours);
+  if (theirs.fault !== undefined) return weWait;
+  return our.content === their.content ? bothWait : { difference: 'other content so far' };
 }
 
 function differenceOfHeads(our: Message, their: Message): string | undefined {
@@ -84,15 +86,16 @@ function withoutDropped(trailers: readonly string[]): string[] {
   return kept;
 }
 
-function refusedAlone(text: string, ours: Reading): Outcome {
+function refusedAlone(their: Message, ours: Reading): Outcome {
   const fault = ours.fault ?? '';
-  const rule = refusedByUsAlone.find((rule) => rule.fault === fault && (rule.fits?.(text) ?? true));
+  const rule = refusedByUsAlone.find((rule) => rule.fault === fault && rule.fits(their));
   return rule ? { rule: rule.name } : { difference: `we alone refuse: ${fault}` };
 }
 
-function acceptedAlone(text: string, ours: Reading, theirs: Reading): Outcome {
+function acceptedAlone(ours: Reading, theirs: Reading): Outcome {
   const fault = theirs.fault ?? '';
-  const rule = acceptedByUsAlone.find((rule) => rule.fault.test(fault) && (rule.fits?.(text, ours, theirs) ?? true));
+  const our = ours.messages[Math.min(theirs.messages.length, ours.messages.length - 1)] as Message;
+  const rule = acceptedByUsAlone.find((rule) => rule.fault.test(fault) && rule.fits(our));
   return rule ? { rule: rule.name } : { difference: `llhttp alone refuses: ${fault}` };
 }
 

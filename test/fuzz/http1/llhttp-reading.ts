@@ -72,7 +72,12 @@ export class LlhttpReader {
     this.inBody = false;
     this.upgrades = false;
     this.earlyFields = [];
-    this.parser.initialize(stream.kind === 'request' ? HTTPParser.REQUEST : HTTPParser.RESPONSE, this.resource, maxHeadBytes, HTTPParser.kLenientNone);
+    this.parser.initialize(
+      stream.kind === 'request' ? HTTPParser.REQUEST : HTTPParser.RESPONSE,
+      this.resource,
+      maxHeadBytes,
+      HTTPParser.kLenientNone,
+    );
     let at = 0;
     for (const cut of cuts) {
       if (cut > at && cut < bytes.length) at = this.feed(bytes, at, cut);
@@ -103,7 +108,15 @@ export class LlhttpReader {
     }
   }
 
-  private onHead(minor: number, lastFields: string[] | undefined, method: number, lastTarget: string | undefined, status: number, upgrade: boolean, keepAlive: boolean): number {
+  private onHead(
+    minor: number,
+    lastFields: string[] | undefined,
+    method: number,
+    lastTarget: string | undefined,
+    status: number,
+    upgrade: boolean,
+    keepAlive: boolean,
+  ): number {
     const fields = lastFields ?? this.earlyFields;
     const target = lastTarget ?? this.earlyTarget;
     this.earlyFields = [];
@@ -124,10 +137,7 @@ export class LlhttpReader {
 function hostOf(target: string, fields: readonly string[]): string {
   const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1];
   const named = absolute ?? fields.find((_, index) => index % 2 === 1 && /^host$/i.test(fields[index - 1] ?? '')) ?? '';
-  return named
-    .replace(/:\d*$/, '')
-    .replace(/\.$/, '')
-    .toLowerCase();
+  return named.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();
 }
 
 /** llhttp counts methods in an order of its own. */

@@ -108,7 +108,13 @@ function varyNumber(number: string, random: Random): string {
   const variants = [
     ...[`0${number}`, `+${number}`, `-${number}`, `0x${number}`, `${number},${number}`, `${number}, ${number}`, `${number} ${number}`],
     ...[`${number}.0`, `${number}e0`, `${number}_0`, `"${number}"`, `${number};`, ` ${number} `, `\t${number}`, '', '00000000000000000000'],
-    ...[String(value + 1), String(Math.max(0, value - 1)), (value + 16).toString(16), `1${'0'.repeat(16)}${number}`, '18446744073709551616'],
+    ...[
+      String(value + 1),
+      String(Math.max(0, value - 1)),
+      (value + 16).toString(16),
+      `1${'0'.repeat(16)}${number}`,
+      '18446744073709551616',
+    ],
     ...['ffffffffffffffff', '10000000000000005', `0000000000000000${number}`, '999999999999999', '9007199254740993', 'fffffffffffe'],
   ];
   return random.pick(variants);

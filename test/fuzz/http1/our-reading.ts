@@ -84,7 +84,12 @@ export class OurReading implements Reading {
     const framed = head.status >= 200 && head.status !== 204;
     const upgrade = head.status === 101;
     this.forwarded.push(
-      rewriteResponseHead(head, { contentLength: framed, transferEncoding: framed, upgrade, added: `${addedField}${upgrade ? 'connection: upgrade\r\n' : ''}` }),
+      rewriteResponseHead(head, {
+        contentLength: framed,
+        transferEncoding: framed,
+        upgrade,
+        added: `${addedField}${upgrade ? 'connection: upgrade\r\n' : ''}`,
+      }),
     );
     this.body = bodyless ? noBody : untilClose ? new UntilCloseBody() : this.bodyFor(head.chunked, head.contentLength);
     this.stopped = upgrade;
@@ -105,9 +110,9 @@ export class OurReading implements Reading {
     const taken = body.take(bytes);
     this.consume(taken);
     this.fault = body.fault;
-    if (body.fault !== undefined) return false;
     const passed = bytes.toString('latin1', 0, body.passEnd);
     message.content += body instanceof ChunkedBody ? this.content.splice(0).join('') : passed;
+    if (body.fault !== undefined) return false;
     this.forwarded.push(`${this.forwarded.pop() ?? ''}${passed}${body.tail}`);
     if (!body.done) return taken > 0;
     if (body.tail !== '') message.trailers = body.tail.split('\r\n').filter(Boolean).flatMap(splitField);

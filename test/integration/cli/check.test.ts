@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeCertificate } from '../../support/certificate.ts';
 import { temporaryFolder, writeConfiguration } from './control-peer.ts';
 import { runTenantctl } from './run-tenantctl.ts';
 
@@ -41,6 +42,26 @@ describe('check', () => {
     expect(exitCode).toBe(1);
     const problem = { code: 'TENANTD_E_UNKNOWN_KEY', line: 2, column: 1, message: expect.any(String), fix: expect.any(String) };
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, problems: [problem] });
+  });
+
+  test('judges a certificate: its key, its time and its names', async () => {
+    const configFile = writeTenant('domains: [acme.example]\ntls: { certificate: a.pem, key: a.key }\n');
+    const [right, other] = [makeCertificate(['acme.example']), makeCertificate(['other.example'])];
+    const checked = async (chain: string, key: string): Promise<{ exitCode: number | null; told: string[] }> => {
+      for (const [file, text] of [['a.pem', chain] as const, ['a.key', key] as const])
+        writeFileSync(join(dirname(configFile), 'tenants/acme', file), text);
+      const { exitCode, stdout } = await runTenantctl(['check', '--json', dirname(configFile)]);
+      const { problems } = JSON.parse(stdout) as { problems: { code: string; message: string }[] };
+      return { exitCode, told: problems.map(({ code, message }) => `${code} ${message}`) };
+    };
+    expect(await checked(right.chain, right.key)).toEqual({ exitCode: 0, told: [] });
+    expect(await checked(other.chain, right.key)).toEqual({
+      exitCode: 1,
+      told: [
+        'TENANTD_E_CERTIFICATE `tls.certificate`, a.pem: the key is not that of the certificate',
+        'TENANTD_E_CERTIFICATE `tls.certificate`, a.pem: the certificate does not cover "acme.example"',
+      ],
+    });
   });
 
   test('with --json says ok', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { generousLimits } from '../../support/generous-limits.ts';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
-import { createEdge, type Edge } from '../../../src/edge/edge.ts';
+import { createEdge, type Edge, type EdgeOptions } from '../../../src/edge/edge.ts';
 import type { EdgeLimits } from '../../../src/edge/limits.ts';
 import type { AppRoute, AppRouteState, HostRoute, RequestLimits, TenantRoutes } from '../../../src/protocol/edge.ts';
 
@@ -43,15 +43,14 @@ export const hostRoute = (name: string, paths: Record<string, string> = { '/': '
 });
 
 /** An edge that listens on a free port and routes `acme.example` to the app `site`, whose worker is the socket `one`. */
-export async function startEdge(limits: Partial<EdgeLimits> = {}): Promise<EdgeUnderTest> {
+export async function startEdge(limits: Partial<EdgeLimits> = {}, options: Partial<EdgeOptions> = {}): Promise<EdgeUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-'));
   mkdirSync(join(folder, tenant));
   const faults: string[] = [];
   const edge = createEdge({
-    socketsDir: folder,
-    httpsPort: 8443,
-    limits: { tickMs: 10, ...limits },
+    ...{ socketsDir: folder, httpsPort: 8443, limits: { tickMs: 10, ...limits } },
     reportFault: (_, message) => faults.push(message),
+    ...options,
   });
   const server = await edge.listen({ port: 0, host: '127.0.0.1' }, 'http');
   const secureServer = await edge.listen({ port: 0, host: '127.0.0.1' }, 'https');

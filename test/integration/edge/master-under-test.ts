@@ -34,7 +34,15 @@ export async function startMaster(processes = 1): Promise<MasterUnderTest> {
   mkdirSync(join(folder, 'acme'));
   const controlSocket = join(folder, 'control.sock');
   const bound = new net.BoundSocket({ host: '127.0.0.1', port: 0 });
-  const settings: EdgeSettings = { httpsListeners: 0, trustedProxies: [], httpListeners: 1, processes, controlSocket, socketsDir: folder };
+  const settings: EdgeSettings = {
+    httpsListeners: 0,
+    trustedProxies: [],
+    proxyProtocol: false,
+    httpListeners: 1,
+    processes,
+    controlSocket,
+    socketsDir: folder,
+  };
   const child = spawn(process.execPath, [main, JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'ignore', bound.fd()] });
   const exited = once(child, 'exit');
   const pids = new Set<number>();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { request } from '../../support/client.ts';
+import { generousLimits } from '../../support/generous-limits.ts';
 import { host, startEdge } from './edge-under-test.ts';
 import { connectRaw, exchangeRaw, get, statusesOf } from './raw-client.ts';
 
@@ -39,7 +40,8 @@ describe('a worker that can not be reached', () => {
   });
 
   test('because its queue is full is a 503 with retry-after', async () => {
-    const { socketPath, port } = await startEdge({ responseHeadMs: 20 });
+    const { socketPath, port, route } = await startEdge();
+    route({ limits: { ...generousLimits, responseTimeoutMs: 20 } });
     await startDeafWorker(socketPath('one'));
     const statuses: number[] = [];
     while (statuses.length < 10 && !statuses.includes(503)) statuses.push((await request(port, { host })).status);
@@ -251,7 +253,8 @@ describe('what takes too long', () => {
   });
 
   test('an app that does not answer is a 504', async () => {
-    const { raw, port } = await startEdge({ responseHeadMs: 40 });
+    const { raw, port, route } = await startEdge();
+    route({ limits: { ...generousLimits, responseTimeoutMs: 40 } });
     const open = await raw('one', (socket) => void socket.resume());
     expect((await request(port, { host })).status).toBe(504);
     await expect.poll(() => open.size).toBe(0);

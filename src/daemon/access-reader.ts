@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { TenantdError } from '../base/errors.ts';
+import type { AppName, TenantName } from '../base/ids.ts';
+import { type AccessLinesEvent, type AccessRecord, accessRecord } from '../protocol/access.ts';
+import { maxJobOutputBytes } from '../protocol/job.ts';
+import { createLineSplitter } from '../protocol/lines.ts';
+import type { Machine } from './machine.ts';
+import { type JobOwner, runJob, startJob } from './manifests.ts';
+import type { Sandbox } from './sandbox-registry.ts';
+
+/** What the edges logged of a tenant's requests, read by jobs of the edges' user. Root never opens the files. */
+export interface AccessReader {
+  read(tenant: TenantName, app: AppName | undefined, lines: number): Promise<AccessRecord[]>;
+  /** The same, and from then on `onLines` is called, until `stop`, or until the job is `ended` by something else. */
+  follow(tenant: TenantName, app: AppName | undefined, lines: number, onLines: (event: AccessLinesEvent) => void): Promise<Following>;
+}
+
+interface Following {
+  lines: AccessRecord[];
+  stop: () => void;
+  ended: Promise<void>;
+}
+
+/** Each is a process. */
+const maxFollowers = 8;
+const answer = z.object({ lines: z.array(z.unknown()).max(10_000), dropped: z.number().min(0).default(0) });
+
+export function createAccessReader(machine: Machine): AccessReader {
+  const { paths, edgeUser } = machine;
+  let followers = 0;
+
+  function ownerFor(tenant: TenantName): JobOwner {
+    return { tenant, user: edgeUser, appsDir: paths.emptyDir, logsDir: paths.accessLogsDirOf(tenant) };
+  }
+
+  return {
+    async read(tenant, app, lines) {
+      const request = { job: 'access-logs', lines, ...(app !== undefined && { app }) } as const;
+      return parseAnswer(await runJob(machine, ownerFor(tenant), request)).lines;
+    },
+    async follow(tenant, app, lines, onLines) {
+      if (followers >= maxFollowers) {
+        throw new TenantdError('TENANTD_E_INVALID_REQUEST', `${maxFollowers} readers follow access logs already`, 'end one of them');
+      }
+      const request = { job: 'follow-access-logs', lines, ...(app !== undefined && { app }) } as const;
+      followers += 1;
+      const started = startJob(machine, ownerFor(tenant), request);
+      const ended = started
+        .then(({ exited }) => exited)
+        .then(
+          () => void (followers -= 1),
+          () => void (followers -= 1), // `started` tells why
+        );
+      const sandbox = await started;
+      const stop = (): void => void sandbox.stop(0);
+      return { lines: await passOn(sandbox, stop, onLines), stop, ended };
+    },
+  };
+}
+
+/** Answers with the first of what the job prints; hands out the rest. */
+function passOn({ stdout, exited }: Sandbox, stop: () => void, onLines: (event: AccessLinesEvent) => void): Promise<AccessRecord[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<AccessRecord[]>();
+  let isFirst = true;
+  const split = createLineSplitter(maxJobOutputBytes, (line) => {
+    const event = parseAnswer(JSON.parse(line.toString()));
+    if (isFirst) resolve(event.lines);
+    else if (event.lines.length + event.dropped > 0) onLines(event);
+    isFirst = false;
+  });
+  stdout?.on('data', (chunk: Buffer) => {
+    try {
+      if (!split(chunk)) stop();
+    } catch {
+      stop(); // It printed something else: its end is told.
+    }
+  });
+  void exited.then(({ exitCode }) => {
+    reject(new TenantdError('TENANTD_E_JOB_FAILED', `the job that reads access logs ended with code ${exitCode}`, 'try again'));
+  });
+  return promise;
+}
+
+/** Lines that are not as they should be are left out: another version wrote them. */
+function parseAnswer(printed: unknown): AccessLinesEvent {
+  const { lines, dropped } = answer.parse(printed);
+  return { lines: lines.flatMap((line) => accessRecord.safeParse(line).data ?? []), dropped };
+}

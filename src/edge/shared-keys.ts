@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import type { EdgeKeyNotifications } from '../protocol/edge.ts';
+import { ContextKeyRing } from './context-key-ring.ts';
+
+export type KeyMessage = {
+  [Method in keyof EdgeKeyNotifications]: { method: Method; params: EdgeKeyNotifications[Method] };
+}[keyof EdgeKeyNotifications];
+
+export interface SharedKeysOptions {
+  /** To every edge. */
+  tell: (message: KeyMessage) => void;
+  /** Steady: setting the machine's clock must not age keys. */
+  nowMs: () => number;
+}
+
+/** What the master gives its edges so that they are one server: what one of them sealed or signed, all can open or vouch for. */
+export interface SharedKeys {
+  /** For an edge that starts now. */
+  replay(): KeyMessage[];
+  /** Changes what is due, and tells of it; called once a minute. */
+  check(): void;
+  stop(): void;
+}
+
+/** An edge can open tickets of one key only (Node's `setTicketKeys`): older ones cost their clients a full handshake. */
+const ticketKeyLifeMs = 12 * 3_600_000;
+/** Name, HMAC key and AES key of Node's `ticketKeys`. */
+const ticketKeyBytes = 48;
+const checkEveryMs = 60_000;
+
+export function createSharedKeys({ tell, nowMs }: SharedKeysOptions): SharedKeys {
+  const ring = new ContextKeyRing(nowMs());
+  let ticketMessage = newTicketKeys();
+  let ticketSinceMs = nowMs();
+  const contextMessage = (): KeyMessage => ({ method: 'set-context-keys', params: { keys: ring.keys } });
+
+  function check(): void {
+    const now = nowMs();
+    if (now - ticketSinceMs >= ticketKeyLifeMs) {
+      ticketMessage = newTicketKeys();
+      ticketSinceMs = now;
+      tell(ticketMessage);
+    }
+    if (ring.turn(now)) tell(contextMessage());
+  }
+
+  const timer = setInterval(check, checkEveryMs).unref();
+  return { check, replay: () => [ticketMessage, contextMessage()], stop: () => clearInterval(timer) };
+}
+
+function newTicketKeys(): KeyMessage {
+  return { method: 'set-ticket-keys', params: { keys: randomBytes(ticketKeyBytes).toString('base64') } };
+}
