@@ -40,10 +40,6 @@ export function absolutePath(description: string, example: string): z.ZodType<st
   return textAs(parseAbsolutePath, description, example);
 }
 
-export function operatorPath(description: string, example: string): z.ZodType<string, string> {
-  return textAs(parseOperatorPath, description, example);
-}
-
 export function insidePath(description: string, example: string): z.ZodType<string, string> {
   return textAs(parseInsidePath, description, example);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseEgressTarget } from './addresses.ts';
 import { parseDomainName } from './domain-name.ts';
-import { absolutePath, insidePath, operatorPath } from './path-values.ts';
+import { absolutePath, insidePath, parseOperatorPath } from './path-values.ts';
 import { limitsSchema } from './plans.ts';
 import { durationBetween, line, parseDuration, planName, textAs, wholeNumber, type Parsed } from './values.ts';
 
@@ -39,7 +39,7 @@ const grant = z.strictObject({
 });
 
 const idleTime = z.union([z.literal('never'), durationBetween('1s', '24d', 'How long without a request before an app sleeps')]);
-const pem = (description: string): z.ZodType<string, string> => operatorPath(description, 'certificate.pem');
+const pem = (description: string): z.ZodType<string, string> => textAs(parseOperatorPath, description, 'certificate.pem');
 
 /** Two years, which lists of preloaded hosts ask for at most. */
 const maxHstsSeconds = 63_072_000;

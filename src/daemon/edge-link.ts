@@ -52,7 +52,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
   const settingsKey = JSON.stringify([addresses, settings]);
   const routes = new Map<TenantName, TenantRoutes>();
   const certificates = new EdgeCertificates(tell);
-  let listeners: InheritableSocket[] = [];
+  const listeners: InheritableSocket[] = [];
   let sandbox: Sandbox | undefined;
   let channel: Channel | undefined;
   let failures = 0;
@@ -103,7 +103,8 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
   }
 
   async function launch(): Promise<void> {
-    if (listeners.length === 0) listeners = bindAll(addresses);
+    // What was bound before one of them was found busy stays.
+    for (const address of addresses.slice(listeners.length)) listeners.push(bindTcpSocket(address));
     sandbox = await machine.registry.start(
       {
         id: `edge.${Date.now().toString(36)}.${incarnation++}`,
@@ -209,18 +210,6 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
       rmSync(paths.edgeSocket, { force: true });
     },
   };
-}
-
-/** All or none: one that stayed bound would be busy when it is tried again. */
-function bindAll(addresses: readonly { host: string; port: number }[]): InheritableSocket[] {
-  const bound: InheritableSocket[] = [];
-  try {
-    for (const address of addresses) bound.push(bindTcpSocket(address));
-    return bound;
-  } catch (error) {
-    for (const socket of bound) socket.close();
-    throw error;
-  }
 }
 
 /** Only it has the listening sockets: to end it would refuse connections, which a restart after a crash must not do. */

@@ -11,13 +11,15 @@ export interface FullBuffer {
   heldBytes: number;
 }
 
-const firstBytes = 4_096;
+const leastBytes = 4_096;
 const none = Buffer.alloc(0);
 
 /** Lines of ASCII, kept outside of V8's heap: as strings they would live just long enough to cost a collection each. */
 export class AccessBuffer {
   private readonly budget: BufferBudget;
   private memory: Buffer = none;
+  /** Half of what it took the last time: little for a quiet tenant, no copying for a busy one. */
+  private firstBytes = leastBytes;
   usedBytes = 0;
   lines = 0;
 
@@ -40,13 +42,14 @@ export class AccessBuffer {
     const { memory, lines } = this;
     const bytes = memory.subarray(0, this.usedBytes);
     this.memory = none;
+    this.firstBytes = Math.max(leastBytes, memory.length / 2);
     this.usedBytes = 0;
     this.lines = 0;
     return { bytes, lines, heldBytes: memory.length };
   }
 
   private grow(neededBytes: number, maxBytes: number): boolean {
-    let wanted = Math.max(firstBytes, this.memory.length * 2);
+    let wanted = Math.max(this.firstBytes, this.memory.length * 2);
     while (wanted < neededBytes) wanted *= 2;
     const more = wanted - this.memory.length;
     if (wanted > maxBytes || this.budget.usedBytes + more > this.budget.maxBytes) return false;

@@ -62,7 +62,7 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
   const maxWaitingBytes = Math.max(flushBytes, (options.maxBufferedBytesPerTenant ?? 1 << 20) / 2);
   const maxBytes = Math.max(leastFileBytes, Math.floor(options.maxBytes / places));
   const tenants = new Map<string, AccessTenant>();
-  const closing = new Set<Promise<void> | undefined>();
+  const closing = new Set<Promise<unknown>>();
   const format = createAccessLine();
   const reportFault = createFaultReport(options);
   let strangersLines = 0;
@@ -95,7 +95,8 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
   function forget(tenant: string): void {
     const log = tenants.get(tenant);
     tenants.delete(tenant);
-    const closed = log?.close().finally(() => closing.delete(closed));
+    if (!log) return;
+    const closed: Promise<unknown> = log.close().finally(() => closing.delete(closed));
     closing.add(closed);
   }
 

@@ -17,7 +17,7 @@ export interface CompressorSink {
 /** What may wait to be compressed, before `write` answers false. */
 const fullBytes = 64 * 1024;
 /** Content that is here as a whole and no larger costs less to compress at once. */
-const atOnceBytes = 4 * 1024;
+const atOnceBytes = 8 * 1024;
 
 /**
  * Compresses the content of one response. Make it only after `share.enter` said yes: it leaves the share by itself, when it is over.

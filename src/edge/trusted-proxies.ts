@@ -16,7 +16,7 @@ export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
   const ipv6 = new BlockList();
   for (const cidr of cidrs) addBlock(ipv4, ipv6, cidr);
   const any = cidrs.length > 0;
-  return { trusts: (address) => any && (isIPv4(address) ? ipv4.check(address, 'ipv4') : ipv6.check(address, 'ipv6')) };
+  return { trusts: (address) => any && (address.includes(':') ? ipv6.check(address, 'ipv6') : ipv4.check(address, 'ipv4')) };
 }
 
 /** A block of IPv4-mapped addresses (`::ffff:10.0.0.0/104`) is one of IPv4. */

@@ -26,7 +26,7 @@ export function refuseIncompleteHead(bytes: Buffer): Refusal | undefined {
   // A TLS handshake on the plain port, say, shows in its first byte.
   if (tokenBytes[bytes[0] as number] === 0) return refusals.method;
   const firstLine = bytes.indexOf(lineFeed);
-  if (firstLine === -1 && bytes.length > maxTargetBytes + requestLineSlackBytes) return refusals.targetTooLong;
+  if ((firstLine === -1 ? bytes.length : firstLine) > maxTargetBytes + requestLineSlackBytes) return refusals.targetTooLong;
   if (bytes.length > maxHeadBytes) return refusals.headTooLarge;
   if (firstLine !== -1 && (firstLine === 0 || bytes[firstLine - 1] !== carriageReturn)) return refusals.bareLineEnding;
   return undefined;

@@ -1,4 +1,4 @@
-import { acceptedByUsAlone, refusedByUsAlone } from './explained.ts';
+import { acceptedByUsAlone, obeysProxyConnection, refusedByUsAlone } from './explained.ts';
 import type { Message, Reading } from './reading.ts';
 
 /** `rule` names why two readers differ; `difference` says what nobody explained. */
@@ -13,54 +13,71 @@ const weWait: Outcome = { rule: 'llhttp refuses what is not whole yet for us' };
 /** Compares what we make of a stream with what llhttp makes of it. */
 export function compareReadings(text: string, ours: Reading, theirs: Reading): Outcome {
   const count = Math.max(ours.messages.length, theirs.messages.length);
+  let start = 0;
   for (let index = 0; index < count; index++) {
-    const outcome = compareAt(ours, theirs, index);
+    const outcome = compareAt({ ours, theirs, index, text: text.slice(start) });
     if (outcome) return outcome;
+    start = ours.messages[index]?.end ?? start;
   }
   if (ours.stopped) return same;
+  const whole = start === text.length;
   if (ours.fault !== undefined) return theirs.fault === undefined ? refusedEarly : bothRefuse;
-  if (theirs.fault === undefined) return ours.messages.at(-1)?.end === text.length ? same : bothWait;
-  return ours.messages.at(-1)?.end === text.length ? acceptedAlone(ours, theirs) : weWait;
+  if (theirs.fault === undefined) return whole ? same : bothWait;
+  return whole ? { difference: `llhttp refuses what is whole: ${theirs.fault}` } : weWait;
+}
+
+/** Two readings up to a message, and the stream from there on. */
+interface Place {
+  ours: Reading;
+  theirs: Reading;
+  index: number;
+  text: string;
 }
 
 /** Undefined when both go on behind this message. */
-function compareAt(ours: Reading, theirs: Reading, index: number): Outcome | undefined {
-  const our = ours.messages[index];
-  const their = theirs.messages[index];
-  if (!our) return explainTheirs(ours, theirs, index);
-  if (!their) return theirs.fault === undefined ? { difference: 'we see a head where llhttp waits' } : acceptedAlone(ours, theirs);
-  const difference = differenceOfHeads(our, their);
-  if (difference !== undefined) return { difference };
-  return compareBodies(ours, theirs, our, their);
+function compareAt(place: Place): Outcome | undefined {
+  const our = place.ours.messages[place.index];
+  const their = place.theirs.messages[place.index];
+  if (!their) return explainOurs(place, our as Message);
+  if (!our) return explainTheirs(place, their);
+  return compareHeads(our, their) ?? compareBodies(place, our, their);
+}
+
+/** We see a message more. */
+function explainOurs(place: Place, our: Message): Outcome {
+  return place.theirs.fault === undefined ? { difference: 'we see a head where llhttp waits' } : acceptedAlone(place, our);
 }
 
 /** llhttp sees a message more. */
-function explainTheirs(ours: Reading, theirs: Reading, index: number): Outcome {
-  if (ours.stopped) return same;
-  if (ours.fault === undefined) return { difference: 'llhttp sees a head where we wait' };
-  const refusedToo = theirs.fault !== undefined && theirs.messages.length === index + 1 && theirs.messages[index]?.end === -1;
-  return refusedToo ? bothRefuse : refusedAlone(theirs.messages[index] as Message, ours);
+function explainTheirs(place: Place, their: Message): Outcome {
+  if (place.ours.stopped) return same;
+  if (place.ours.fault === undefined) return { difference: 'llhttp sees a head where we wait' };
+  return place.theirs.fault !== undefined && their.end === -1 ? bothRefuse : refusedAlone(place, their);
 }
 
-function compareBodies(ours: Reading, theirs: Reading, our: Message, their: Message): Outcome | undefined {
-  const whole = our.end !== -1;
-  if (whole && their.end === our.end) return differenceOfBodies(our, their);
-  if (their.end !== -1 && (whole || ours.fault === undefined)) return { difference: 'the message ends elsewhere' };
-  if (whole) return theirs.fault === undefined ? { difference: 'llhttp waits for more of a message' } : acceptedAlone(ours, theirs);
-  if (ours.fault !== undefined && their.end === -1) return theirs.fault === undefined ? refusedEarly : bothRefuse;
-  if (ours.fault !== undefined) return refusedAlone(their, ours);
+function compareHeads(our: Message, their: Message): Outcome | undefined {
+  if (our.line !== their.line) return { difference: 'another first line' };
+  if (our.headEnd !== their.headEnd) return { difference: 'the head ends elsewhere' };
+  if (!sameItems(our.fields, their.fields)) return { difference: 'other fields' };
+  if (our.host !== their.host) return { difference: 'another host' };
+  if (!our.keepAlive || their.keepAlive) return undefined;
+  if (obeysProxyConnection.fits(their)) return { rule: obeysProxyConnection.name };
+  // A message that llhttp was told to be without a body has a flag from before that.
+  return our.bodyless ? undefined : { difference: 'we would go on where llhttp would close' };
+}
+
+function compareBodies(place: Place, our: Message, their: Message): Outcome | undefined {
+  const { ours, theirs } = place;
+  if (our.end !== -1) {
+    if (their.end === our.end) return differenceOfBodies(our, their);
+    if (their.end !== -1) return { difference: 'the message ends elsewhere' };
+    return theirs.fault === undefined ? { difference: 'llhttp waits for more of a message' } : acceptedAlone(place, our);
+  }
+  if (ours.fault === undefined && their.end !== -1) return { difference: 'the message ends for llhttp only' };
+  if (ours.fault !== undefined && their.end !== -1) return refusedAlone(place, their);
+  if (ours.fault !== undefined) return theirs.fault === undefined ? refusedEarly : bothRefuse;
   if (theirs.fault !== undefined) return weWait;
   return our.content === their.content ? bothWait : { difference: 'other content so far' };
-}
-
-function differenceOfHeads(our: Message, their: Message): string | undefined {
-  if (our.line !== their.line) return 'another first line';
-  if (our.headEnd !== their.headEnd) return 'the head ends elsewhere';
-  if (!sameItems(our.fields, their.fields)) return 'other fields';
-  if (our.host !== their.host) return 'another host';
-  // A message that llhttp was told to be without a body has a flag from before that.
-  if (our.keepAlive && !their.keepAlive && !our.bodyless) return 'we would go on where llhttp would close';
-  return undefined;
 }
 
 function differenceOfBodies(our: Message, their: Message): Outcome | undefined {
@@ -86,16 +103,15 @@ function withoutDropped(trailers: readonly string[]): string[] {
   return kept;
 }
 
-function refusedAlone(their: Message, ours: Reading): Outcome {
+function refusedAlone({ ours, text }: Place, their: Message): Outcome {
   const fault = ours.fault ?? '';
-  const rule = refusedByUsAlone.find((rule) => rule.fault === fault && rule.fits(their));
+  const rule = refusedByUsAlone.find((rule) => rule.fault.test(fault) && rule.fits(their, text));
   return rule ? { rule: rule.name } : { difference: `we alone refuse: ${fault}` };
 }
 
-function acceptedAlone(ours: Reading, theirs: Reading): Outcome {
+function acceptedAlone({ theirs, text }: Place, our: Message): Outcome {
   const fault = theirs.fault ?? '';
-  const our = ours.messages[Math.min(theirs.messages.length, ours.messages.length - 1)] as Message;
-  const rule = acceptedByUsAlone.find((rule) => rule.fault.test(fault) && rule.fits(our));
+  const rule = acceptedByUsAlone.find((rule) => rule.fault.test(fault) && rule.fits(our, text));
   return rule ? { rule: rule.name } : { difference: `llhttp alone refuses: ${fault}` };
 }
 

@@ -15,6 +15,8 @@ type Mutation = (text: string, random: Random, material: Material) => string;
 const lineEnds = ['\n', '\r', '\r\n\r\n', '\n\r', '\r\r\n', '\n\n', ' \r\n', '\r\n ', '\r\n\t', '', '\0\r\n', '\r\n\r\n\r\n'];
 const blanks = ['', ' ', '\t', '  ', '\u000b', '\u000c', ' \t ', '\u00a0', '\0', '\r\n ', '\r', '\n'];
 
+const chunkSize = /(?<=\r\n)[0-9a-f]+(?=[;\r])/gi;
+
 const mutations: readonly Mutation[] = [
   function changeByte(text, random) {
     const at = random.below(text.length);
@@ -77,7 +79,7 @@ const mutations: readonly Mutation[] = [
     return splice(text, at, at + piece.length, isLatin1(upper) && random.chance(2) ? upper : piece.toLowerCase());
   },
   function changeNumber(text, random) {
-    const at = findFrom(text, /[0-9a-f]+/gi, random.below(text.length));
+    const at = findFrom(text, random.pick([/\d+/g, chunkSize]), random.below(text.length));
     if (at === -1) return text;
     const number = /^[0-9a-f]+/i.exec(text.slice(at, at + 20))?.[0] ?? '';
     return splice(text, at, at + number.length, varyNumber(number, random));
@@ -99,7 +101,8 @@ const mutations: readonly Mutation[] = [
 /** Some mutations after another; what comes of it depends on the random numbers alone. */
 export function mutate(seed: string, random: Random, material: Material): string {
   let text = seed;
-  for (let left = 1 + random.below(4); left > 0 && text.length > 0; left--) text = random.pick(mutations)(text, random, material);
+  do text = random.pick(mutations)(text, random, material);
+  while (text !== '' && random.chance(2));
   return text;
 }
 

@@ -71,7 +71,7 @@ export class OurReading implements Reading {
     const target = head.text.slice(head.targetStart, head.targetEnd);
     const keepAlive = !head.close && (head.minor === 1 || head.keepAlive);
     this.add(`${head.method} ${target} ${head.minor}`, head.host, fieldsOf(head.text, head.fields), keepAlive, false);
-    this.forwarded.push(head.hosts === 0 ? '' : rewriteRequestHead(head, addedField));
+    this.forwarded.push(head.host === '' ? '' : rewriteRequestHead(head, addedField));
     this.body = this.bodyFor(head.chunked, head.contentLength > 0 ? head.contentLength : 0);
   }
 

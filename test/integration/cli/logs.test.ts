@@ -117,6 +117,46 @@ describe('logs -f', () => {
   });
 });
 
+describe('logs --access', () => {
+  const entry = {
+    ...{ time, client: '203.0.113.9', method: 'GET', host: 'acme.example', path: '/path', status: 200, bytesIn: 0, bytesOut: 12, ms: 1.5 },
+    ...{ appMs: 1.2, requestId: 'a1', app: 'site', release: 'local', protocol: 'HTTP/1.1', outcome: 'ok' },
+  };
+  const shownEntry = '2026-01-01 12:00:00.000Z  200  GET acme.example/path  1.5 ms (app 1.2)  12 B  203.0.113.9\n';
+
+  test('shows requests', async () => {
+    const { configFile, calls } = await startControlPeer({ 'access-logs': () => ({ lines: [entry] }) });
+    const { exitCode, stdout, stderr } = await runTenantctl(['logs', '--access', 'acme/site', '-n', '2', '--config', configFile]);
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: shownEntry, stderr: '' });
+    expect(calls).toEqual([{ method: 'access-logs', params: { tenant: 'acme', app: 'site', lines: 2, follow: false } }]);
+  });
+
+  test('with --json is one document', async () => {
+    const result = { lines: [entry, { time, dropped: 3 }] };
+    const { configFile } = await startControlPeer({ 'access-logs': () => result });
+    const { stdout } = await runTenantctl(['logs', '--access', 'acme', '--json', '--config', configFile]);
+    expect(JSON.parse(stdout)).toEqual(result);
+  });
+
+  test('follows, as objects or as text', async () => {
+    const handlers = {
+      'access-logs': (_params: unknown, channel: { notify: (method: string, params: unknown) => void }) => {
+        queueMicrotask(() => queueMicrotask(() => channel.notify('access-lines', { lines: [{ ...entry, requestId: 'b2' }], dropped: 7 })));
+        return { lines: [entry] };
+      },
+    };
+    const { configFile } = await startControlPeer(handlers);
+    const json = startTenantctl(['logs', '--access', '-f', '--json', 'acme', '--config', configFile]);
+    const text = startTenantctl(['logs', '--access', '-f', 'acme', '--config', configFile]);
+    await Promise.all([json.untilPrinted('"dropped":7'), text.untilPrinted(shownEntry + shownEntry)]);
+    json.child.kill('SIGINT');
+    text.child.kill('SIGINT');
+    const printed = (await json.finished).stdout.trimEnd().split('\n');
+    expect(printed.map((line) => JSON.parse(line) as unknown)).toEqual([entry, { ...entry, requestId: 'b2' }, { dropped: 7 }]);
+    expect((await text.finished).stderr).toContain('7 lines left out');
+  });
+});
+
 test('a long log into head ends quietly', async () => {
   const { configFile } = await startControlPeer({ logs: () => resultOf(...Array.from({ length: 5_000 }, () => 'x'.repeat(100))) });
   const main = new URL('../../../src/cli/main.ts', import.meta.url).pathname;

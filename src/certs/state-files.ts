@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../base/errors.ts';
+
+const ownerOnly = 0o600;
+const scratchFolder = 'scratch';
+const brokenFolder = 'broken';
+/** Of files that could not be read, moved aside: enough to look into, never enough to fill the disk. */
+const maxBroken = 100;
+
+/**
+ * Files below one directory that nobody else writes.
+ *
+ * Invariants:
+ * - A file is there whole, old or new, whatever moment the process or the machine ends at: temporary file, fsync, rename, fsync
+ *   of the folder.
+ * - A write is on disk when its promise resolves.
+ * - Temporary files lie in a folder of their own, emptied at the start, so that a name may have all of its 255 bytes.
+ */
+export class StateFiles {
+  readonly directory: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async open(directory: string, folders: readonly string[]): Promise<StateFiles> {
+    await rm(join(directory, scratchFolder), { recursive: true, force: true });
+    for (const folder of [scratchFolder, brokenFolder, ...folders]) await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
+    await syncFolder(directory);
+    return new StateFiles(directory);
+  }
+
+  /** Undefined when there is none. */
+  async read(folder: string, name: string): Promise<string | undefined> {
+    try {
+      return await readFile(join(this.directory, folder, name), 'utf8');
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async write(folder: string, name: string, text: string, mode: number = ownerOnly): Promise<void> {
+    const temporary = join(this.directory, scratchFolder, randomBytes(8).toString('hex'));
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, join(this.directory, folder, name));
+    await syncFolder(join(this.directory, folder));
+  }
+
+  async remove(folder: string, name: string): Promise<void> {
+    await rm(join(this.directory, folder, name), { force: true });
+    await syncFolder(join(this.directory, folder));
+  }
+
+  async list(folder: string): Promise<string[]> {
+    return (await readdir(join(this.directory, folder))).sort();
+  }
+
+  /** Out of the way, and kept: a key that can't be read today may still be wanted back. */
+  async setBroken(folder: string, name: string): Promise<void> {
+    const kept = await this.list(brokenFolder);
+    if (kept.length >= maxBroken) await rm(join(this.directory, brokenFolder, kept[0] ?? ''), { force: true });
+    const aside = `${Date.now()}-${randomBytes(4).toString('hex')}-${folder}`;
+    await rename(join(this.directory, folder, name), join(this.directory, brokenFolder, aside));
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
