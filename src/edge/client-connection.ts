@@ -117,7 +117,8 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   }
 
   giveWay(): boolean {
-    const unused = this.phase === 'serving' && !this.exchange;
+    const answered = this.phase === 'closing' && this.socket.writableLength === 0;
+    const unused = answered || (this.phase === 'serving' && !this.exchange);
     if (unused) this.socket.destroy();
     return unused;
   }

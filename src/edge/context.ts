@@ -4,6 +4,7 @@ import { Certificates } from './certificates.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { ResponseHead } from '../http1/response-head.ts';
 import { CompressionShare } from './compression-share.ts';
+import { ContextTokens } from './context-token.ts';
 import { Deadlines } from './deadlines.ts';
 import type { EdgeOptions } from './edge.ts';
 import type { FaultLog } from './fault-log.ts';
@@ -26,6 +27,7 @@ export interface EdgeContext {
   /** Read anew for each request of a trusted proxy. */
   readonly forwardedClient: ForwardedClient;
   readonly certificates: Certificates;
+  readonly contextTokens: ContextTokens;
   readonly http2: Http2Context;
   readonly compression: CompressionShare;
   /** Where plain http is sent to; undefined when there is no https. */
@@ -55,6 +57,7 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
     trustedProxies,
     forwardedClient: new ForwardedClient(trustedProxies),
     certificates: new Certificates(),
+    contextTokens: new ContextTokens(),
     compression: new CompressionShare(),
     http2: new Http2Context({ limits: defaultHttp2Limits, nowMs: () => deadlines.nowMs, schedule: (flush) => void setImmediate(flush) }),
     httpsPort,

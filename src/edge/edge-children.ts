@@ -2,13 +2,16 @@ import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { type EdgeChild, type EdgeChildOptions, startEdgeChild } from './edge-child.ts';
 import type { FaultLog } from './fault-log.ts';
 import type { RouteMessage } from './route-record.ts';
+import type { KeyMessage } from './shared-keys.ts';
 
 export interface EdgeChildrenOptions extends EdgeChildOptions {
   count: number;
   log: FaultLog;
   /** What a new edge has to be told first. */
-  replay: () => Iterable<RouteMessage>;
+  replay: () => Iterable<EdgeMessage>;
 }
+
+type EdgeMessage = RouteMessage | KeyMessage;
 
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 10_000 };
 /** What an edge may take beyond the time it was given, to end or to answer. */
@@ -31,7 +34,7 @@ export class EdgeChildren {
     for (let place = 0; place < options.count; place++) this.start(place, 0);
   }
 
-  tell({ method, params }: RouteMessage): void {
+  tell({ method, params }: EdgeMessage): void {
     for (const { channel } of this.living) channel.notify(method, params);
   }
 

@@ -60,6 +60,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     onFault: (error) => send('error', error.message),
     handlers: {
       ...routeHandlers(edge, listenOnce),
+      ...keyHandlers(edge),
       ...certificateHandlers(edge, (event) => channel.notify('certificate', event)),
       'drain-upstream': async (params) => {
         const { id, timeoutMs } = params as EdgeRequests['drain-upstream']['params'];
@@ -77,7 +78,14 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   return { ended, shutdown: (timeoutMs) => shutdown(timeoutMs).then(settleEnded) };
 }
 
-function certificateHandlers({ certificates, setTicketKeys }: Edge, report: (event: CertificateEvent) => void) {
+function keyHandlers({ contextTokens, setTicketKeys }: Edge) {
+  return {
+    'set-ticket-keys': (params: unknown) => setTicketKeys(Buffer.from((params as EdgeKeyNotifications['set-ticket-keys']).keys, 'base64')),
+    'set-context-keys': (params: unknown) => contextTokens.setKeys((params as EdgeKeyNotifications['set-context-keys']).keys),
+  };
+}
+
+function certificateHandlers({ certificates }: Edge, report: (event: CertificateEvent) => void) {
   return {
     'set-certificate': (params: unknown) => {
       const certificate = params as TenantCertificate;
@@ -88,7 +96,6 @@ function certificateHandlers({ certificates, setTicketKeys }: Edge, report: (eve
       const { tenant, id } = params as EdgeNotifications['remove-certificate'];
       certificates.remove(tenant, id);
     },
-    'set-ticket-keys': (params: unknown) => setTicketKeys(Buffer.from((params as EdgeKeyNotifications['set-ticket-keys']).keys, 'base64')),
   };
 }
 

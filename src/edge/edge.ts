@@ -33,6 +33,7 @@ export interface Edge {
   /** Answers with the server, which tells its address. */
   listen(target: ListenOptions | { fd: number }, scheme: 'http' | 'https'): Promise<Server>;
   /** See EdgeKeyNotifications. */
+  readonly contextTokens: EdgeContext['contextTokens'];
   readonly setTicketKeys: (keys: Buffer) => void;
   drainUpstream(id: string, timeoutMs: number): Promise<boolean>;
   /** Stops accepting, lets open requests end, and cuts what is left after `timeoutMs`. */
@@ -89,6 +90,7 @@ export function createEdge(options: EdgeOptions): Edge {
   return {
     routes: context.routes,
     certificates: context.certificates,
+    contextTokens: context.contextTokens,
     async listen(target, scheme) {
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, scheme));
       // Those that have not got through their handshake count too.

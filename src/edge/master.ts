@@ -2,6 +2,7 @@ import type { EdgeRequests } from '../protocol/edge.ts';
 import { DaemonLink } from './daemon-link.ts';
 import { EdgeChildren } from './edge-children.ts';
 import type { LogLevel } from './fault-log.ts';
+import { createSharedKeys, type SharedKeys } from './shared-keys.ts';
 import { type RouteMessage, routeMethods, RouteRecord } from './route-record.ts';
 
 export interface MasterOptions {
@@ -25,12 +26,13 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
   const log = (level: LogLevel, message: string): void => {
     if (!link.notify('log', { level, message })) process.stderr.write(`${level}: ${message}\n`);
   };
+  const keys: SharedKeys = createSharedKeys({ tell: (message) => children.tell(message), nowMs: () => performance.now() });
   const children: EdgeChildren = new EdgeChildren({
     command: edgeCommand,
     listenerFds,
     count: processes,
     log,
-    replay: () => record.replay(),
+    replay: () => [...keys.replay(), ...record.replay()],
     onLog: (params) => {
       const { level, message } = params as { level: LogLevel; message: string };
       log(level, message);

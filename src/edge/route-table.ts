@@ -9,6 +9,8 @@ import type { Upstreams } from './upstreams.ts';
 /** What a host leads to. */
 export interface HostEntry {
   tenant: TenantState;
+  /** The route's own host, `*.example.com` say, when it is a wildcard. */
+  wildcard: string | undefined;
   /** A host to send clients to instead. */
   redirectTo: string | undefined;
   paths: PathRoutes;
@@ -133,10 +135,11 @@ function hostKey(host: string): string {
 }
 
 function hostEntry(tenant: TenantState, apps: Map<AppName, AppTarget>, host: HostRoute): HostEntry {
-  if ('redirectTo' in host) return { tenant, redirectTo: host.redirectTo, paths: noPaths };
+  const wildcard = host.host.startsWith('*.') ? host.host : undefined;
+  if ('redirectTo' in host) return { tenant, wildcard, redirectTo: host.redirectTo, paths: noPaths };
   const routes = host.paths.flatMap(({ prefix, app }) => {
     const target = apps.get(app);
     return target ? [{ prefix, target }] : [];
   });
-  return { tenant, redirectTo: undefined, paths: buildPathRoutes(routes) };
+  return { tenant, wildcard, redirectTo: undefined, paths: buildPathRoutes(routes) };
 }

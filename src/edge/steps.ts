@@ -8,12 +8,16 @@ import type { Exchange } from './exchange.ts';
 import { findApp } from './path-routes.ts';
 import { prepareRequestBody } from './request-body.ts';
 
+/** INTERFACE.md 4: the public keys of `x-tenantd-context`. */
+const contextKeysPath = '/.well-known/tenantd/jwks.json';
+
 /** Does its part for a request, or answers it. */
 type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 
 /** A request's way before it is sent on, in order. */
 export const requestSteps: readonly Step[] = [
   ...[readRequest, readClient, findTenant, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
+  serveContextKeys,
   ...[routePath, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
 ];
 
@@ -94,6 +98,11 @@ function pathOf({ target }: RequestHead): string {
   return target === '*' ? '/' : target;
 }
 
+function serveContextKeys({ edge, method }: Exchange, { target }: RequestHead): Answer | undefined {
+  if (target !== contextKeysPath || (method !== 'GET' && method !== 'HEAD')) return undefined;
+  return { status: 200, sentence: '', outcome: 'edge', document: edge.contextTokens.jwks };
+}
+
 function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
   if (!exchange.host) return answers.misdirected;
   const target = findApp(exchange.host.paths, head.target);
@@ -116,10 +125,11 @@ function limitTunnels({ upgrade, target }: Exchange): Answer | undefined {
 }
 
 function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {
-  const { id, target, clientFields: fields } = exchange;
+  const { id, target, host, edge, clientFields: fields } = exchange;
+  const context = target && edge.contextTokens.fieldLine(target, head.host, host?.wildcard, Date.now());
   exchange.head = rewriteRequestHead(
     head,
-    `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${fields}`,
+    `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${fields}${context ?? ''}`,
   );
 }
 

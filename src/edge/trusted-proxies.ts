@@ -4,7 +4,7 @@ import { canonicalAddress } from './ip-address.ts';
 /** Whose word about a client's address is taken. */
 export interface TrustedProxies {
   /** `address` is canonical, as everywhere in the edge. */
-  trusts(address: string): boolean;
+  trusts: (address: string) => boolean;
 }
 
 const mappedBits = 96;

@@ -54,6 +54,20 @@ describe('a change on disk', () => {
     expect(await pidsOf('second')).toEqual(others);
   });
 
+  test('limits of requests count at once, and touch no process', async () => {
+    const before = await pidsOf('first');
+    const post = async (): Promise<number> =>
+      (await request(daemon.port, { host: 'first.test', method: 'POST', body: 'x'.repeat(2_000) })).status;
+    expect(await post()).toBe(200);
+    daemon.writeTenant('first', { 'tenant.yaml': 'domains: [first.test]\nlimits: { bodySize: 1K, uriSize: 1K }\n' });
+    await until(async () => (await post()) === 413, 'a body over its limit is refused');
+    expect(await statusOf('first.test', `/${'x'.repeat(1_100)}`)).toBe(414);
+    daemon.writeTenant('first', { 'tenant.yaml': 'domains: [first.test]\n' });
+    await until(async () => (await post()) === 200, 'the limits of the plan count again');
+    expect(await pidsOf('first')).toEqual(before);
+    expect(await codesOf('first')).toEqual([]);
+  });
+
   test('a broken app.yaml changes nothing but the problems', async () => {
     const before = await pidsOf('first');
     daemon.writeTenant('first', { 'apps/site/app.yaml': 'env: { GREETING: hello }\nworkers: many\n' });

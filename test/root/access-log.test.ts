@@ -49,7 +49,7 @@ describe('access logs', () => {
 
   test('show a request, with nothing of it that is secret', async () => {
     const secrets = { cookie: 'session=hush-1', authorization: 'Bearer hush-2', referer: 'http://x/?hush-3' };
-    const { headers } = await ask('/first?token=hush-4', 'acme.test', secrets);
+    await ask('/first?token=hush-4', 'acme.test', secrets);
     const line = await untilLogged('acme', '/first');
     expect(line).toMatchObject({
       ...{ client: '127.0.0.1', method: 'GET', host: 'acme.test', status: 200, bytesIn: 0, bytesOut: 5, app: 'site', release: 'local' },
@@ -59,7 +59,6 @@ describe('access logs', () => {
     expect(line.appMs).toBeGreaterThan(0);
     expect(line.ms).toBeGreaterThanOrEqual(line.appMs ?? NaN);
     expect(line.requestId).toMatch(/^[0-9a-f]{24}$/);
-    expect(headers).toBeDefined();
     expect((await daemon.ctl('logs', '--access', '--json', 'acme')).stdout).not.toContain('hush');
   });
 

@@ -6,8 +6,8 @@ import { ask, pidOf, probeTenant } from './probe.ts';
 
 const mebibyte = 1 << 20;
 const plans = `plans:
-  starter: { memory: 128M, cpu: 0.5, processes: 64 }
-  larger: { memory: 256M, cpu: 1, processes: 96 }
+  starter: { memory: 128M, cpu: 0.5, processes: 64, requestsPerSecond: 0 }
+  larger: { memory: 256M, cpu: 1, processes: 96, requestsPerSecond: 0 }
 `;
 
 describe('a tenant that takes all it can get', () => {

@@ -85,7 +85,7 @@ export async function prepareTestDaemon({
   const tenantsDir = `${directory}/tenants`;
   const configFile = `${directory}/tenantd.yaml`;
   mkdirSync(tenantsDir);
-  const starter = plans ?? 'plans: { starter: { memory: 128M, cpu: 1, processes: 64 } }';
+  const starter = plans ?? 'plans: { starter: { memory: 128M, cpu: 1, processes: 64, requestsPerSecond: 0 } }';
   writeFileSync(
     configFile,
     [

@@ -55,7 +55,7 @@ export interface CaseResult {
 const processors = availableParallelism();
 const proxyCpus = String(processors - 1);
 const otherCpus = processors > 2 ? `0-${processors - 2}` : '0';
-const warmUpSeconds = 2;
+const warmUpSeconds = 3;
 
 /** Starts the case's upstream and all its proxies, loads one after the other in each round, and ends them. */
 export async function runCase(bench: BenchCase, options: RunOptions): Promise<CaseResult> {

@@ -93,7 +93,7 @@ export const refusedByUsAlone: readonly Rule[] = [
     name: 'a malformed chunk extension',
     why: 'RFC 9112 7.1.1; llhttp takes one without a name',
     fault: /^malformed chunk extension$/,
-    fits: (_, text) => /^[0-9a-f]+[^\r]*;(?:[;=\r]|[^\r]*[;=]\r)/im.test(text),
+    fits: (_, text) => /^[0-9a-f]+;(?:[^\r]*[;=])?[;=\r]/im.test(text),
   },
   {
     name: 'more than 64 Connection options',
@@ -152,9 +152,12 @@ export const obeysProxyConnection = {
   fits: (taken: Message) => valuesOf(taken, /^proxy-connection$/i).some((value) => /close/i.test(value)),
 };
 
+/** Every difference that is meant. */
+export const explained: readonly { name: string; why: string }[] = [...refusedByUsAlone, ...acceptedByUsAlone, obeysProxyConnection];
+
 function isHost(host: string): boolean {
-  const port = /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]+\])(?::(\d{0,5}))?$/i.exec(host)?.[1];
-  return /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i.test(host) && !/^\.?(?::|$)/.test(host) && Number(port ?? 0) <= 65_535;
+  const [, name, port] = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{1,253}\])(?::(\d{0,5}))?$/i.exec(host) ?? [];
+  return name !== undefined && name !== '.' && Number(port ?? 0) <= 65_535;
 }
 
 function isTarget(target: string): boolean {

@@ -4,7 +4,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { TenantState } from '../../../src/edge/tenant-state.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
+import { until } from '../../support/until.ts';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { createEdge, type Edge, type EdgeOptions } from '../../../src/edge/edge.ts';
 import type { EdgeLimits } from '../../../src/edge/limits.ts';
@@ -26,6 +28,9 @@ export interface EdgeUnderTest {
   http: (file: string, listener: RequestListener) => Promise<Set<Socket>>;
   raw: (file: string, onConnection: (socket: Socket) => void) => Promise<Set<Socket>>;
   route: (routes?: Partial<TenantRoutes>) => void;
+  tenantState: () => TenantState;
+  /** Waits until it is so. */
+  seen: (isSo: () => boolean) => Promise<void>;
   setApp: (state: AppRouteState, ...files: string[]) => void;
 }
 
@@ -98,6 +103,12 @@ export async function startEdge(limits: Partial<EdgeLimits> = {}, options: Parti
     http: (file, listener) => serve(file, createHttpServer(listener)),
     raw: (file, onConnection) => serve(file, createServer({ allowHalfOpen: true }, onConnection)),
     route,
+    tenantState: () => {
+      const state = edge.routes.findHost(host)?.tenant;
+      if (!state) throw new Error(`${host} is not routed`);
+      return state;
+    },
+    seen: (isSo) => until(isSo, 'what the test waits for'),
     setApp: (state, ...files) => edge.routes.setApp({ tenant, ...appRoute(state, files) }),
   };
 }

@@ -5,13 +5,17 @@ import { TenantState } from '../../../src/edge/tenant-state.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
 import { buildPathRoutes, findApp } from '../../../src/edge/path-routes.ts';
 
-const tenant = new TenantState({
-  tenant: 'acme' as TenantName,
-  hosts: [],
-  apps: [],
-  limits: generousLimits,
-  tls: { redirect: true, hstsSeconds: 0 },
-});
+const tenant = new TenantState(
+  {
+    tenant: 'acme' as TenantName,
+    hosts: [],
+    apps: [],
+    limits: generousLimits,
+    tls: { redirect: true, hstsSeconds: 0 },
+  },
+  1,
+  0,
+);
 
 function routesTo(prefixes: Record<string, string>): (target: string) => string | undefined {
   const routes = buildPathRoutes(

@@ -5,7 +5,8 @@ import { readProxyHeader } from '../../../src/edge/proxy-protocol.ts';
 const plain = (text: string): Buffer => Buffer.from(text, 'latin1');
 const signature = plain('\r\n\r\n\0\r\nQUIT\n');
 const tcp4 = Buffer.from([203, 0, 113, 9, 198, 51, 100, 1, 0x12, 0x67, 0x01, 0xbb]);
-const tcp6 = Buffer.from(`20010db8${'0'.repeat(23)}1${'20010db8'}${'0'.repeat(23)}2126701bb`, 'hex');
+const zeros = '0'.repeat(23);
+const tcp6 = Buffer.from(`20010db8${zeros}120010db8${zeros}2126701bb`, 'hex');
 
 /** A header of version 2; `command` 0x21 for PROXY, 0x20 for LOCAL. */
 function v2(family: number, body: Buffer, { command = 0x21, length = body.length } = {}): Buffer {

@@ -31,7 +31,7 @@ describe('a body that ends with its connection', () => {
 });
 
 describe('a chunked body', () => {
-  const message = '5\r\nhello\r\n00A;x="y z"\r\n, world!!!\r\n0\r\n\r\n';
+  const message = '5\r\nhello\r\n00A;x="y \\" z";a;b=c\r\n, world!!!\r\n0\r\n\r\n';
 
   test.each([1, 2, 3, 7, 100])('passes unchanged when it comes in pieces of %i', (size) => {
     const body = new ChunkedBody();
@@ -47,7 +47,7 @@ describe('a chunked body', () => {
 
   test.each([1, 5, 100])('passes trailers on, but none that could change the message (pieces of %i)', (size) => {
     const trailers =
-      'X-Checksum: 1\r\nX-Tenantd-Tenant: evil\r\nx_forwarded_for: 1\r\nContent-Length: 3\r\nAuthorization: z\r\nGrpc-Status: 0\r\n\r\n';
+      'X-Checksum: 1\r\nX-Tenantd-Tenant: evil\r\nx_forwarded_for: 1\r\ncontent_length: 3\r\nAuthorization: z\r\nSet_Cookie: z\r\nGrpc-Status: 0\r\n\r\n';
     const body = new ChunkedBody();
     expect(feed(body, `1\r\na\r\n0\r\n${trailers}next`, size)).toEqual({
       passed: '1\r\na\r\n0\r\nX-Checksum: 1\r\nGrpc-Status: 0\r\n\r\n',
@@ -74,6 +74,30 @@ describe('a chunked body', () => {
     ['a chunk ended by a bare LF', '5\r\nhello\n0\r\n\r\n'],
     ['an end with a bare LF', '0\r\n\n'],
     ['an end with a bare CR', '0\r\n\rX'],
+    ['a bare CR in an extension', '5;a\rb\r\nhello\r\n'],
+    ['a vertical tab in an extension', '5;a\u000b\r\nhello\r\n'],
+    ['an extension without a name', '5;\r\nhello\r\n'],
+    ['an extension with a value only', '5;=a\r\nhello\r\n'],
+    ['an extension without its value', '5;a=\r\nhello\r\n'],
+    ['an extension whose quotation marks stay open over the line', '5;a="\r\nhello\r\n'],
+    ['an escape that takes the closing mark', '5;a="\\"\r\nhello\r\n'],
+    ['text behind a quoted value', '5;a="b"c\r\nhello\r\n'],
+    ['blanks around an extension', '5; a = b\r\nhello\r\n'],
+    ['a space before an extension', '5 ;a\r\nhello\r\n'],
+    ['a size of 13 digits', '0000000000005\r\nhello\r\n'],
+    ['a size with a sign', '+5\r\nhello\r\n'],
+    ['a size with an underscore', '0_5\r\nhello\r\n'],
+    ['a chunk shorter than its size', '6\r\nhello\r\n0\r\n\r\n'],
+    ['an empty line between chunks', '5\r\nhello\r\n\r\n0\r\n\r\n'],
+    ['a blank before the end', '0\r\n \r\n'],
+    ['a length in trailers', '0\r\nX: y\r\nContent-Length: 3\r\n\r\n'],
+    ['a transfer coding in trailers', '0\r\ntransfer-encoding: chunked\r\n\r\n'],
+    ['a host in trailers', '0\r\nHost: b\r\n\r\n'],
+    ['a connection option in trailers', '0\r\nConnection: close\r\n\r\n'],
+    ['a bare LF in trailers', '0\r\nX: y\nZ: a\r\n\r\n'],
+    ['a bare CR in trailers', '0\r\nX: y\rZ: a\r\n\r\n'],
+    ['a NUL in trailers', '0\r\nX: \0\r\n\r\n'],
+    ['1,001 trailers', `0\r\n${'a:\r\n'.repeat(1_001)}\r\n`],
     ['a bad trailer', '0\r\nX : y\r\n\r\n'],
     ['a folded trailer', '0\r\nX: y\r\n z\r\n\r\n'],
     ['an endless trailer', `0\r\n${'X: yyyyyyyyyyyyyyyy\r\n'.repeat(1000)}`],

@@ -13,6 +13,7 @@ function parse(text: string): Refusal | undefined {
 }
 
 const get = (...fields: string[]): string => `GET / HTTP/1.1\r\nHost: a.example\r\n${fields.map((field) => `${field}\r\n`).join('')}\r\n`;
+const names = (prefix: string, count: number): string => Array.from({ length: count }, (_, i) => `${prefix}${i}`).join();
 const line = (requestLine: string, host = 'Host: a.example\r\n'): string => `${requestLine}\r\n${host}\r\n`;
 
 describe('a hostile head is refused', () => {
@@ -51,6 +52,27 @@ describe('a hostile head is refused', () => {
     ['identity', get('Transfer-Encoding: identity'), 400, /Transfer-Encoding/],
     ['a quoted coding', get('Transfer-Encoding: "chunked"'), 400, /Transfer-Encoding/],
     ['an empty coding', get('Transfer-Encoding:'), 400, /Transfer-Encoding/],
+    ['a coding like chunked', get('Transfer-Encoding: xchunked'), 400, /Transfer-Encoding/],
+    ['chunked with a parameter', get('Transfer-Encoding: chunked;q=1'), 400, /Transfer-Encoding/],
+    ['chunked behind a comma', get('Transfer-Encoding: , chunked'), 400, /Transfer-Encoding/],
+    ['chunked before a comma', get('Transfer-Encoding: chunked,'), 400, /Transfer-Encoding/],
+    ['a tab before chunked', get('Transfer-Encoding:\tchunked'), 400, /Transfer-Encoding/],
+    ['a tab behind chunked, which hides it from llhttp', get('Transfer-Encoding: chunked\t'), 400, /Transfer-Encoding/],
+    ['a space behind chunked', get('Transfer-Encoding: chunked '), 400, /Transfer-Encoding/],
+    ['a hard space behind chunked', get('Transfer-Encoding: chunked\u00a0'), 400, /Transfer-Encoding/],
+    ['a coding beside chunked', get('Transfer-Encoding: chunked', 'Transfer-Encoding: identity'), 400, /Transfer-Encoding/],
+    ['a length with a point', get('Content-Length: 3.0'), 400, /invalid Content-Length/],
+    ['a length with an exponent', get('Content-Length: 1e1'), 400, /invalid Content-Length/],
+    ['a length with an underscore', get('Content-Length: 1_0'), 400, /invalid Content-Length/],
+    ['a length in quotes', get('Content-Length: "3"'), 400, /invalid Content-Length/],
+    ['a length of 16 digits', get('Content-Length: 0000000000000003'), 400, /invalid Content-Length/],
+    ['more Connection options than are read', get(`Connection: ${','.repeat(64)}close`), 400, /Connection/],
+    [
+      'more Connection options than are read, in two fields',
+      get(`Connection: ${names('x', 40)}`, `Connection: ${names('y', 40)}`),
+      400,
+      /Connection/,
+    ],
     ['chunked in HTTP/1.0', 'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n', 400, /HTTP\/1.0/],
     ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400, /no Host/],
     ['no Host in absolute form', 'GET http://a.example/ HTTP/1.1\r\n\r\n', 400, /no Host/],
@@ -64,6 +86,16 @@ describe('a hostile head is refused', () => {
     ['a Host with an escape', line('GET / HTTP/1.1', 'Host: %61\r\n'), 400, /invalid Host/],
     ['a Host with a bad port', line('GET / HTTP/1.1', 'Host: a:80x\r\n'), 400, /invalid Host/],
     ['a Host with two ports', line('GET / HTTP/1.1', 'Host: a:80:81\r\n'), 400, /invalid Host/],
+    ['a Host with a port beyond any', line('GET / HTTP/1.1', 'Host: a:65536\r\n'), 400, /invalid Host/],
+    ['a Host with a signed port', line('GET / HTTP/1.1', 'Host: a:+80\r\n'), 400, /invalid Host/],
+    ['a Host with a space', line('GET / HTTP/1.1', 'Host: a b\r\n'), 400, /invalid Host/],
+    ['a Host with a high byte', line('GET / HTTP/1.1', 'Host: \u00e9\r\n'), 400, /invalid Host/],
+    ['a Host with a scheme', line('GET / HTTP/1.1', 'Host: http://a\r\n'), 400, /invalid Host/],
+    ['a Host that is a port', line('GET / HTTP/1.1', 'Host: :80\r\n'), 400, /invalid Host/],
+    ['a Host with a backslash', line('GET / HTTP/1.1', 'Host: a\\b\r\n'), 400, /invalid Host/],
+    ['an empty literal', line('GET / HTTP/1.1', 'Host: []\r\n'), 400, /invalid Host/],
+    ['a literal with a zone', line('GET / HTTP/1.1', 'Host: [fe80::1%25eth0]\r\n'), 400, /invalid Host/],
+    ['a good target, but a bad Host', line('GET http://a.example/ HTTP/1.1', 'Host: a/b\r\n'), 400, /invalid Host/],
     ['an open bracket', line('GET / HTTP/1.1', 'Host: [::1\r\n'), 400, /invalid Host/],
     ['text after a bracket', line('GET / HTTP/1.1', 'Host: [::1]a\r\n'), 400, /invalid Host/],
     ['a Host that is a dot', line('GET / HTTP/1.1', 'Host: .\r\n'), 400, /invalid Host/],
@@ -83,7 +115,20 @@ describe('a hostile head is refused', () => {
     ['another scheme', line('GET ftp://a.example/ HTTP/1.1'), 400, /target/],
     ['a user in the target', line('GET http://u@a.example/ HTTP/1.1'), 400, /target/],
     ['no host in the target', line('GET http:///a HTTP/1.1'), 400, /target/],
+    ['a backslash after the host', line('GET http://a.example\\@b/ HTTP/1.1'), 400, /target/],
+    ['a fragment after the host', line('GET http://a.example#@b/ HTTP/1.1'), 400, /target/],
+    ['a bad port in the target', line('GET http://a.example:x/ HTTP/1.1'), 400, /target/],
+    ['an escape in the host of the target', line('GET http://a%2eb/ HTTP/1.1'), 400, /target/],
+    ['one slash after the scheme', line('GET http:/a.example/ HTTP/1.1'), 400, /target/],
+    ['an authority alone', line('GET a.example:80 HTTP/1.1'), 400, /target/],
+    ['more behind an asterisk', line('OPTIONS */a HTTP/1.1'), 400, /target/],
     ['HTTP/0.9', line('GET /'), 400, /target|request line/],
+    ['HTTP/0.9 by name', line('GET / HTTP/0.9'), 505, /version/],
+    ['a version that ends in a bare CR', 'GET / HTTP/1.1\rHost: a\r\n\r\n', 400, /request line|bare/],
+    ['a version unknown to us that ends in a bare CR', 'GET / HTTP/1.2\rHost: a\r\n\r\n', 400, /request line|bare/],
+    ['another protocol', line('GET / ICE/1.0'), 400, /request line|bare/],
+    ['a tab after the target', line('GET /\tHTTP/1.1'), 400, /target/],
+    ['a long method', line(`${'A'.repeat(33)} / HTTP/1.1`), 400, /method/],
     ['HTTP/2.0', line('GET / HTTP/2.0'), 505, /version/],
     ['HTTP/1.2', line('GET / HTTP/1.2'), 505, /version/],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, /version/],
@@ -93,7 +138,7 @@ describe('a hostile head is refused', () => {
     ['a space after the version', line('GET / HTTP/1.1 '), 400, /request line/],
     ['a long target', line(`GET /${'a'.repeat(8192)} HTTP/1.1`), 414, /target/],
     ['1,001 fields', get(...Array.from({ length: 1000 }, (_, i) => `x${i}: y`)), 431, /many/],
-    ['a head over 64 KiB', get(...Array.from({ length: 9 }, () => `x: ${'y'.repeat(8000)}`)), 431, /large/],
+    ['a head of one byte over 64 KiB', get(`x: ${'y'.repeat(65_536 - get('x: ').length + 1)}`), 431, /large/],
   ])('%s', (_, text, status, reason) => {
     const refusal = parse(text);
     expect(refusal?.status).toBe(status);
@@ -154,9 +199,67 @@ describe('a good head is read', () => {
     expect(head).toMatchObject({ minor: 0, host: '' });
   });
 
-  test('1,000 fields and a target of 8 KiB are within the limits', () => {
+  test('1,000 fields, a target of 8 KiB and a head of 64 KiB are within the limits', () => {
+    expect(parse(get(`x: ${'y'.repeat(65_536 - get('x: ').length)}`))).toBeUndefined();
     expect(parse(get(...Array.from({ length: 999 }, (_, i) => `x${i}: y`)))).toBeUndefined();
     expect(parse(line(`GET /${'a'.repeat(8191)} HTTP/1.1`))).toBeUndefined();
+  });
+
+  test.each([
+    ['close', { close: true, keepAlive: false, upgrade: false }],
+    ['Keep-Alive, Upgrade', { close: false, keepAlive: true, upgrade: true }],
+    [', ,\tCLOSE \t,', { close: true }],
+    ['xclose', { close: false, listed: new Set(['xclose']) }],
+    ['close;x', { close: false, listed: new Set(['close;x']) }],
+    ['close\u00a0', { close: false, listed: new Set(['close\u00a0']) }],
+    [`close${','.repeat(63)}`, { close: true }],
+  ])('Connection: %s', (options, expected) => {
+    expect(parse(get(`Connection: ${options}`))).toBeUndefined();
+    expect(head).toMatchObject(expected);
+  });
+
+  test.each([
+    [['TE: trailers'], true],
+    [['TE: gzip;q=0.5,\tTrailers'], true],
+    [['TE: trailers', 'TE: gzip'], true],
+    [['TE: gzip'], false],
+    [['TE: trailers;q=0'], false],
+    [['TE: xtrailers'], false],
+    [['TE:'], false],
+    [['TE: ' + ','.repeat(64) + 'trailers'], false],
+  ])('%j: whether trailers are wanted', (fields, trailers) => {
+    expect(parse(get(...fields))).toBeUndefined();
+    expect(head.trailers).toBe(trailers);
+  });
+
+  test.each([
+    ['A_b.Example.', 'a_b.example', ''],
+    ['a:', 'a', ''],
+    ['a:65535', 'a', '65535'],
+    ['[2001:DB8::1]', '[2001:db8::1]', ''],
+    ['127.0.0.1:00080', '127.0.0.1', '00080'],
+  ])('Host: %s', (value, host, port) => {
+    expect(parse(line('GET / HTTP/1.1', `Host: ${value}\r\n`))).toBeUndefined();
+    expect(head).toMatchObject({ host, port, authority: value });
+  });
+
+  test('put together from fields of HTTP/2, it has all of them and nothing else', () => {
+    const fields = [
+      'te: trailers',
+      'cookie: a="b"; c=\u00e9',
+      'x-empty: ',
+      'content-length: 3',
+      'content-type: application/grpc',
+      'x: a: b, c',
+    ];
+    expect(parse(`POST /svc/Method?q=| HTTP/1.1\r\nhost: [::1]:8443\r\n${fields.join('\r\n')}\r\n\r\n`)).toBeUndefined();
+    expect(head).toMatchObject({ host: '[::1]', contentLength: 3, trailers: true, close: false });
+    expect(head.fields.count).toBe(fields.length + 1);
+  });
+
+  test('a method may be any token', () => {
+    expect(parse(line('M-SEARCH+x / HTTP/1.1'))).toBeUndefined();
+    expect(head.method).toBe('M-SEARCH+x');
   });
 
   test('values keep tabs and high bytes, and may be empty', () => {
@@ -171,6 +274,7 @@ describe('a head that has not ended', () => {
     ['a TLS handshake', '\u0016\u0003\u0001', 400],
     ['a bare LF', 'GET / HTTP/1.1\nHost: a\n\n', 400],
     ['an endless target', `GET /${'a'.repeat(9000)}`, 414],
+    ['a long first line that has ended', `GET /${'a'.repeat(9000)} HTTP/1.1\r\n`, 414],
     ['endless fields', `GET / HTTP/1.1\r\n${`x: ${'y'.repeat(1000)}\r\n`.repeat(70)}`, 431],
   ])('%s is refused before its end', (_, text, status) => {
     expect(incomplete(text)?.status).toBe(status);
@@ -181,9 +285,12 @@ describe('a head that has not ended', () => {
     expect(incomplete('\r')).toBeUndefined();
   });
 
-  test('two empty lines before it are skipped, no third', () => {
-    expect(skipEmptyLines(Buffer.from('\r\n\r\n\r\nGET'))).toBe(4);
+  test('empty lines before it are skipped, but no bare CR or LF', () => {
+    expect(skipEmptyLines(Buffer.from('\r\n\r\n\r\nGET'))).toBe(6);
     expect(skipEmptyLines(Buffer.from('\r\nGET'))).toBe(2);
     expect(skipEmptyLines(Buffer.from('GET'))).toBe(0);
+    expect(skipEmptyLines(Buffer.from('\n\r\nGET'))).toBe(0);
+    expect(skipEmptyLines(Buffer.from('\r\n\r\r\nGET'))).toBe(2);
+    expect(skipEmptyLines(Buffer.from('\r\n\r'))).toBe(2);
   });
 });

@@ -66,7 +66,7 @@ describe('a request head for an app', () => {
     expect(rewritten(...lines)).toEqual(['GET / HTTP/1.1', 'Host: a', 'Upgrade: websocket', 'connection: upgrade', 'x-added: 1']);
   });
 
-  test.each(['h2c', 'H2C', 'websocket, h2c', 'HTTP/2.0', 'TLS/1.2'])(
+  test.each(['h2c', 'H2C', 'h2', 'websocket, h2c', 'websocket,\th2c', 'HTTP/2.0', 'TLS/1.2'])(
     'never asks for an upgrade to %s, in which requests would pass unseen',
     (protocol) => {
       const head = request(
@@ -81,14 +81,16 @@ describe('a request head for an app', () => {
     },
   );
 
-  test('passes TE: trailers on as its own', () => {
-    expect(rewritten('GET / HTTP/1.1', 'TE: trailers', 'Host: a')).toEqual([
-      'GET / HTTP/1.1',
-      'TE: trailers',
-      'Host: a',
-      'connection: te',
-      'x-added: 1',
-    ]);
+  test('passes TE: trailers on as its own, and no other coding', () => {
+    for (const fields of [['TE: trailers'], ['TE: gzip, trailers'], ['TE: gzip', 'te: Trailers']]) {
+      expect(rewritten('GET / HTTP/1.1', ...fields, 'Host: a')).toEqual([
+        ...['GET / HTTP/1.1', 'Host: a', 'te: trailers', 'connection: te', 'x-added: 1'],
+      ]);
+    }
+  });
+
+  test('asks an app for no trailers that a client of HTTP/1.0 could not get', () => {
+    expect(rewritten('GET / HTTP/1.0', 'TE: trailers', 'Host: a')).toEqual(['GET / HTTP/1.1', 'Host: a', 'x-added: 1']);
   });
 });
 

@@ -40,7 +40,6 @@ describe('a connection error', () => {
     ['DATA on stream 0', 'protocolError', [data(0, 'x')]],
     ['DATA on an idle stream', 'protocolError', [data(1, 'x')]],
     ["DATA on an idle stream of the server's", 'protocolError', [headers(3), data(2, 'x')]],
-    ['DATA after the end of both sides', 'streamClosed', [headers(3), headers(1), data(1, 'x')]],
     ['DATA with too much padding', 'protocolError', [headers(1, post, false), frame(type.data, flags.padded, 1, padded(3, Buffer.alloc(0), 2))]],
     ['padded DATA without a length', 'frameSizeError', [headers(1, post, false), frame(type.data, flags.padded, 1)]],
     ['HEADERS on stream 0', 'protocolError', [headers(0)]],
@@ -80,11 +79,28 @@ describe('a connection error', () => {
     ['an unknown frame inside a field block', 'protocolError', [frame(type.headers, 1, 1, block(get)), frame(0x20, 0, 1)]],
   ])('is %s', (_, code, frames) => {
     const peer = new Peer();
-    peer.onStream = (stream) => stream.id === 1 && frames.length === 3 && stream.respond(200, [], true);
     peer.send(...frames, headers(101));
     expect(peer.closed?.split(':')[0]).toBe(code);
     expect(peer.hearText().at(-1)).toMatch(new RegExp(`^GOAWAY \\d ${code}$`));
     expect(peer.streams.every(({ id, closed }) => id < 100 && closed)).toBe(true);
+  });
+
+  test.each([
+    ['DATA', data(1, 'x')],
+    ['HEADERS', headers(1)],
+  ])('is %s after the end of both sides', (_, bytes) => {
+    const peer = new Peer();
+    peer.onStream = (stream) => stream.respond(200, [], true);
+    expect(peer.send(headers(1), bytes).closed).toBe('streamClosed: frame on a closed stream');
+  });
+
+  test.each([
+    ['DATA', data(1, 'x')],
+    ['HEADERS', headers(1)],
+  ])("is %s after the client's own reset", (_, bytes) => {
+    const peer = new Peer().send(headers(1, post, false), frame(type.rstStream, 0, 1, uint32(8)), bytes);
+    expect(peer.told).toEqual(['reset 1 cancel']);
+    expect(peer.closed).toBe('streamClosed: frame on a closed stream');
   });
 
   test('tells every open stream, once, and nothing after that is looked at', () => {
@@ -125,7 +141,7 @@ describe('no error is', () => {
   test.each<[string, Buffer[]]>([
     ['a frame of an unknown type', [frame(0x42, 0xff, 7, Buffer.from('whatever'))]],
     ['an unknown setting', [settings([0x42, 1], [3, 0], [6, 1], [2, 0])]],
-    ['a reserved bit before a stream id', [frame(type.windowUpdate, 0, 0x80000000 - 1 + 1, uint32(5))]],
+    ['a reserved bit before a stream id', [frame(type.windowUpdate, 0, 0x80000000, uint32(5))]],
     ['PRIORITY of an idle stream', [frame(type.priority, 0, 99, Buffer.from([0, 0, 0, 3, 16]))]],
     ['WINDOW_UPDATE of a stream that is over', [headers(3), frame(type.windowUpdate, 0, 1, uint32(5))]],
     ['RST_STREAM of a stream that is over', [headers(3), frame(type.rstStream, 0, 1, uint32(8))]],
