@@ -39,8 +39,3 @@ export function peerOf(socket: Endpoints, secure: boolean, proxies: TrustedProxi
 export function clientFields({ address, proto, port }: Client): string {
   return `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${proto}\r\nx-forwarded-port: ${port}\r\n`;
 }
-
-/** The same for a plain connection whose peer nobody believes. */
-export function forwardedFields(socket: Endpoints): string {
-  return clientFields(peerOf(socket, false, { trusts: () => false }));
-}

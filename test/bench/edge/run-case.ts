@@ -1,16 +1,16 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { get } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../../src/base/errors.ts';
 import { startCaddy } from './caddy.ts';
 import type { BenchCase } from './cases.ts';
+import { checkFields } from './check-fields.ts';
 import { cpuTimeOf, peakMemoryOf, processTree } from './cpu.ts';
 import { startHaproxy } from './haproxy.ts';
 import { startHttpProxy } from './http-proxy.ts';
 import type { LoadFigures } from './loaders.ts';
 import { startNginx } from './nginx.ts';
-import { type Certificate, hostName, listenAddress, type Proxy, type ProxyName, type ProxyOptions } from './proxy.ts';
+import type { Certificate, Proxy, ProxyName, ProxyOptions } from './proxy.ts';
 import { startTenantd } from './tenantd.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -59,96 +59,99 @@ const warmUpSeconds = 3;
 
 /** Starts the case's upstream and all its proxies, loads one after the other in each round, and ends them. */
 export async function runCase(bench: BenchCase, options: RunOptions): Promise<CaseResult> {
-  const { folder, signal, proxies, tell } = options;
-  const result: CaseResult = { id: bench.id, runs: [], failures: [], logBytesPerRequest: {} };
+  const folder = join(options.folder, bench.id);
+  mkdirSync(folder);
   await using running = new AsyncDisposableStack();
-  const pinned = bench.measure === 'cpu';
-  const caseFolder = join(folder, bench.id);
-  mkdirSync(caseFolder);
-  const cpus = pinned ? otherCpus : undefined;
-  const upstream = await startUpstream({ kind: bench.upstream, folder: caseFolder, cpus, processes: processors });
+  const upstream = await startUpstream({ kind: bench.upstream, folder, cpus: cpusFor(bench, otherCpus), processes: processors });
   running.defer(() => upstream.stop());
-  const fail = (proxy: ProxyName, error: unknown): void => {
-    signal.throwIfAborted();
-    tell(`${bench.id}: ${proxy} FAILED: ${messageOf(error)}`);
-    result.failures.push({ proxy, message: messageOf(error) });
-  };
+  const stage: Stage = { bench, options, folder, running, sockets: upstream.sockets };
+  const result: CaseResult = { id: bench.id, runs: [], failures: [], logBytesPerRequest: {} };
+  const alive: Proxy[] = [];
 
-  const load = (proxy: Proxy, seconds: number): Promise<LoadFigures> =>
-    bench.load({ httpPort: proxy.httpPort, httpsPort: proxy.httpsPort, seconds, cpus, folder: caseFolder, signal });
-
-  async function start(name: ProxyName): Promise<Proxy> {
-    const proxyFolder = join(caseFolder, name);
-    mkdirSync(proxyFolder);
-    const proxy = await starters[name]({
-      folder: proxyFolder,
-      certificate: options.certificate,
-      upstreams: upstream.sockets,
-      cpus: pinned ? proxyCpus : undefined,
-      processes: pinned ? 1 : processors,
-      nodeOptions: options.nodeOptions ?? [],
-    });
-    running.defer(() => proxy.stop());
-    if (bench.upstream === 'static') await checkFields(proxy);
-    await load(proxy, Math.min(warmUpSeconds, options.seconds));
-    return proxy;
-  }
-
-  async function measure(proxy: Proxy, round: number): Promise<Run> {
-    const pids = processTree(proxy.pid);
-    const before = cpuTimeOf(pids);
-    const figures = await load(proxy, options.seconds);
-    const after = cpuTimeOf(pids);
-    return {
-      round,
-      proxy: proxy.name,
-      ...figures,
-      userUs: (after.userUs - before.userUs) / figures.requests,
-      systemUs: (after.systemUs - before.systemUs) / figures.requests,
-      peakMemoryBytes: peakMemoryOf(pids),
-    };
-  }
-
-  const started: Proxy[] = [];
-  for (const name of proxies)
-    await start(name).then(
-      (proxy) => started.push(proxy),
-      (error: unknown) => fail(name, error),
-    );
-  for (let round = 0; round < options.rounds; round++) {
-    // Each begins a round once in a while, so that none is always behind the same other.
-    const order = started.map((_, index) => started[(index + round) % started.length] as Proxy);
-    for (const proxy of order) {
-      if (result.failures.some((failure) => failure.proxy === proxy.name)) continue;
-      await measure(proxy, round).then(
-        (run) => {
-          result.runs.push(run);
-          tell(`${bench.id} ${round + 1}/${options.rounds}: ${describe(run)}`);
-        },
-        (error: unknown) => fail(proxy.name, error),
-      );
+  async function attempt(name: ProxyName, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      options.tell(`${bench.id}: ${name} FAILED: ${messageOf(error)}`);
+      result.failures.push({ proxy: name, message: messageOf(error) });
     }
   }
-  for (const { name, logPath } of started) {
+
+  for (const name of options.proxies) await attempt(name, async () => void alive.push(await startWarm(stage, name)));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const proxy of inTurn(alive, round)) {
+      if (result.failures.some((failure) => failure.proxy === proxy.name)) continue;
+      await attempt(proxy.name, async () => void result.runs.push(await measure(stage, proxy, round)));
+    }
+  }
+  for (const { name, logPath } of alive) {
     const requests = result.runs.reduce((total, run) => (run.proxy === name ? total + run.requests : total), 0);
     if (requests > 0) result.logBytesPerRequest[name] = sizeOf(logPath) / requests;
   }
   return result;
 }
 
-function describe({ proxy, userUs, systemUs, requestsPerSecond }: Run): string {
-  return `${proxy.padEnd(10)} ${(userUs + systemUs).toFixed(1).padStart(8)} us a request, ${requestsPerSecond.toFixed(0)} requests/s`;
+interface Stage {
+  bench: BenchCase;
+  options: RunOptions;
+  folder: string;
+  running: AsyncDisposableStack;
+  sockets: string[];
 }
 
-/** The same fields from everybody: the upstream says what it got. */
-async function checkFields({ httpPort }: Proxy): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  get({ host: listenAddress, port: httpPort, path: '/fields', headers: { host: `${hostName}:${httpPort}` }, agent: false }, (response) => {
-    void response.toArray().then((chunks) => resolve(Buffer.concat(chunks as Buffer[]).toString()), reject);
-  }).once('error', reject);
-  const got = await promise;
-  const expected = new RegExp(`^(::ffff:)?127\\.0\\.0\\.1\\|http\\|${hostName}(:${httpPort})?\\|${httpPort}\\|[\\w-]{8,}$`);
-  if (!expected.test(got)) throw new Error(`forwarding fields: ${got}`);
+function cpusFor({ measure: what }: BenchCase, cpus: string): string | undefined {
+  return what === 'cpu' ? cpus : undefined;
+}
+
+async function startWarm(stage: Stage, name: ProxyName): Promise<Proxy> {
+  const { bench, options, sockets } = stage;
+  const folder = join(stage.folder, name);
+  mkdirSync(folder);
+  const proxy = await starters[name]({
+    folder,
+    certificate: options.certificate,
+    upstreams: sockets,
+    cpus: cpusFor(bench, proxyCpus),
+    processes: bench.measure === 'cpu' ? 1 : processors,
+    nodeOptions: options.nodeOptions ?? [],
+  });
+  stage.running.defer(() => proxy.stop());
+  if (bench.upstream === 'static') await checkFields(proxy);
+  await load(stage, proxy, Math.min(warmUpSeconds, options.seconds));
+  return proxy;
+}
+
+async function measure(stage: Stage, proxy: Proxy, round: number): Promise<Run> {
+  const { bench, options } = stage;
+  const pids = processTree(proxy.pid);
+  const before = cpuTimeOf(pids);
+  const figures = await load(stage, proxy, options.seconds);
+  const after = cpuTimeOf(pids);
+  const run: Run = {
+    round,
+    proxy: proxy.name,
+    ...figures,
+    userUs: (after.userUs - before.userUs) / figures.requests,
+    systemUs: (after.systemUs - before.systemUs) / figures.requests,
+    peakMemoryBytes: peakMemoryOf(pids),
+  };
+  options.tell(`${bench.id} ${round + 1}/${options.rounds}: ${describe(run)}`);
+  return run;
+}
+
+function load({ bench, options, folder }: Stage, { httpPort, httpsPort }: Proxy, seconds: number): Promise<LoadFigures> {
+  return bench.load({ httpPort, httpsPort, seconds, cpus: cpusFor(bench, otherCpus), folder, signal: options.signal });
+}
+
+/** Each begins a round once in a while, so that none is always behind the same other. */
+function inTurn(proxies: readonly Proxy[], round: number): Proxy[] {
+  const first = round % Math.max(1, proxies.length);
+  return [...proxies.slice(first), ...proxies.slice(0, first)];
+}
+
+function describe({ proxy, userUs, systemUs, requestsPerSecond }: Run): string {
+  return `${proxy.padEnd(10)} ${(userUs + systemUs).toFixed(1).padStart(8)} us a request, ${requestsPerSecond.toFixed(0)} requests/s`;
 }
 
 function sizeOf(path: string): number {
