@@ -56,6 +56,8 @@ export function chooseNext(input: PlanInput): Choice {
   return choice;
 }
 
+const never = Number.MAX_SAFE_INTEGER;
+
 /** Negative: `a` goes first. */
 function compare(a: Candidate, b: Candidate, { running, lastStart }: PlanInput): number {
   return (
@@ -63,7 +65,7 @@ function compare(a: Candidate, b: Candidate, { running, lastStart }: PlanInput):
     (lastStart.get(a.tenant) ?? 0) - (lastStart.get(b.tenant) ?? 0) ||
     compareText(a.tenant, b.tenant) ||
     Number(b.isHinted) - Number(a.isHinted) ||
-    (a.notAfterMs ?? Infinity) - (b.notAfterMs ?? Infinity) ||
+    (a.notAfterMs ?? never) - (b.notAfterMs ?? never) ||
     a.failures - b.failures ||
     a.dueMs - b.dueMs ||
     compareText(a.name, b.name)

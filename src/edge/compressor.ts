@@ -93,7 +93,8 @@ export class Compressor implements CompressionUser {
   }
 
   private isReady(): boolean {
-    return !this.over && !this.paused && (this.waitingBytes > 0 || this.ended);
+    if (this.over || this.paused || this.coder?.writableEnded) return false;
+    return this.waitingBytes > 0 || this.ended;
   }
 
   private askForTurn(): void {
@@ -144,7 +145,7 @@ export class Compressor implements CompressionUser {
   private finishTurn(): void {
     this.busy = false;
     this.share.finish();
-    if (!this.coder?.writableEnded) this.wake();
+    this.wake();
   }
 
   private finish(): void {

@@ -62,18 +62,31 @@ export function createEdge(options: EdgeOptions): Edge {
     if (!makeRoom(connections, limits.clientConnections)) return void socket.destroy();
     const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
     if (!options.proxyProtocol || !context.trustedProxies.trusts(peer)) begin(socket, scheme, undefined);
-    else readProxiedSocket(socket, limits.headMs, (proxied) => begin(socket, scheme, proxied));
+    else
+      readProxiedSocket(
+        socket,
+        limits.headMs,
+        (proxied) => begin(socket, scheme, proxied),
+        (fault) => refuseProxied(peer, fault),
+      );
+  }
+
+  function refuseProxied(peer: string, fault: string): void {
+    context.reportFault('warn', `a connection of the trusted proxy ${peer} was closed: ${fault}`);
   }
 
   function begin(socket: Socket, scheme: 'http' | 'https', proxied: ProxiedConnection | undefined): void {
     if (scheme === 'http') return serve(socket, proxied);
-    if (proxied) handshakes.set(endpointOf(socket), proxied);
-    socket.once('close', () => handshakes.delete(endpointOf(socket)));
+    if (proxied) {
+      const endpoints = endpointsOf(socket);
+      handshakes.set(endpoints, proxied);
+      socket.once('close', () => handshakes.delete(endpoints));
+    }
     tlsServer.emit('connection', socket);
   }
 
   function acceptSecure(socket: TLSSocket): void {
-    serve(socket, handshakes.get(endpointOf(socket)));
+    serve(socket, handshakes.get(endpointsOf(socket)));
   }
 
   function serve(socket: Socket, proxied: ProxiedConnection | undefined): void {
@@ -133,6 +146,7 @@ function makeRoom(connections: ReadonlySet<ServedConnection>, limit: number): bo
   return false;
 }
 
-function endpointOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** Both ends: one proxy may reach two listeners of ours from one port. */
+function endpointsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

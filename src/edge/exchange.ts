@@ -268,12 +268,12 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   /** The connections are a tunnel's now. */
-  becomeTunnel(): UpstreamConnection | undefined {
+  becomeTunnel(tunnel: UpstreamUser): UpstreamConnection | undefined {
     const { upstream } = this;
     this.upstream = undefined;
     this.status = 101;
     this.answeredAtMs = performance.now();
-    upstream?.pool.giveAway(upstream);
+    upstream?.pool.giveAway(upstream, tunnel);
     this.leavePlace();
     this.countTunnel(1);
     return upstream;

@@ -12,6 +12,12 @@ export interface UpstreamUser {
 }
 
 /**
+ * What all connections are read into, one read after another: a buffer for each read would cost more than the copy out of it. Nothing
+ * is left in it when a read has been told.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
  * One connection to a worker's Unix socket.
  *
  * Invariants:
@@ -30,10 +36,13 @@ export class UpstreamConnection implements Deadline {
 
   constructor(pool: UpstreamPool) {
     this.pool = pool;
-    this.socket = connect({ path: pool.path, allowHalfOpen: true });
+    this.socket = connect({
+      path: pool.path,
+      allowHalfOpen: true,
+      onread: { buffer: readBuffer, callback: (byteCount) => this.receive(Buffer.from(readBuffer.subarray(0, byteCount))) },
+    });
     this.socket
       .on('connect', () => (this.connected = true))
-      .on('data', (bytes: Buffer) => this.receive(bytes))
       .on('end', () => this.receiveEnd())
       .on('drain', () => this.user?.onUpstreamDrain())
       .on('error', (error) => (this.error = error))
@@ -50,9 +59,10 @@ export class UpstreamConnection implements Deadline {
     if (!this.user) this.socket.destroy();
   }
 
-  private receive(bytes: Buffer): void {
+  private receive(bytes: Buffer): true {
     if (this.user) this.user.onUpstreamData(bytes);
     else this.socket.destroy();
+    return true;
   }
 
   private receiveEnd(): void {

@@ -92,8 +92,8 @@ export class UpstreamPool {
   }
 
   /** From now on it is a tunnel's: it lives as long as that, whatever becomes of the upstream's listing. */
-  giveAway(connection: UpstreamConnection): void {
-    connection.user = undefined;
+  giveAway(connection: UpstreamConnection, tunnel: UpstreamUser): void {
+    connection.user = tunnel;
     this.deadlines.forget(connection);
     this.tunnels += 1;
     connection.socket.once('close', () => (this.tunnels -= 1));

@@ -74,8 +74,9 @@ function clear(head: RequestHead): void {
   head.hosts = 0;
 }
 
+/** PRI is the beginning of HTTP/2 (RFC 9113 3.4), and no method of HTTP/1. */
 function refuseMethod(method: string): Refusal | undefined {
-  return method === 'CONNECT' || method === 'TRACE' ? refusals.methodNotAllowed : undefined;
+  return method === 'CONNECT' || method === 'TRACE' || method === 'PRI' ? refusals.methodNotAllowed : undefined;
 }
 
 function readFields(bytes: Uint8Array, head: RequestHead): Refusal | undefined {

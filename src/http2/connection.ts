@@ -1,12 +1,12 @@
-import { setting, settingBytes } from './client-settings.ts';
+import { announceEnd, announceLimits } from './announce.ts';
 import type { ConnectionOwner } from './connection-owner.ts';
 import type { Http2Context } from './context.ts';
-import { receiveForClosed, receivePing, receivePriority, receiveReset, receiveSettings, receiveWindowUpdate } from './control-frames.ts';
+import { receiveControl, receiveForClosed } from './control-frames.ts';
 import { errorCode } from './error-codes.ts';
 import { FloodGuard, type FloodKind } from './flood-guard.ts';
 import { type FrameHandler, FrameReader } from './frame-reader.ts';
 import { faultOf } from './frame-rules.ts';
-import { flag, frameType, initialWindowBytes, lastPossibleStreamId, readUint31, writeUint32 } from './frames.ts';
+import { flag, frameType, lastPossibleStreamId } from './frames.ts';
 import { HeaderBlocks } from './header-blocks.ts';
 import { IncomingData } from './incoming-data.ts';
 import { Requests } from './requests.ts';
@@ -14,6 +14,8 @@ import { Sender } from './sender.ts';
 import type { Http2Stream } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
+/** DATA frames of less are hardly worth their own. */
+const usefulDataBytes = 128;
 /** Tells the answer to the PING of a shutdown. */
 const roundTripMark = Buffer.from('shutdown', 'latin1');
 
@@ -49,7 +51,7 @@ export class Http2Connection implements FrameHandler {
     this.reader = new FrameReader(this);
     this.blocks = new HeaderBlocks(new Requests(this), context.limits);
     this.floods = new FloodGuard(context.limits.floods, context.nowMs);
-    this.sendSettings();
+    announceLimits(this.sender, context.limits);
   }
 
   get openStreams(): number {
@@ -80,18 +82,18 @@ export class Http2Connection implements FrameHandler {
     if (this.unsentBytes > this.context.limits.unsentBytes) this.close(errorCode.enhanceYourCalm, 'answers are not read');
   }
 
-  /** Ends gracefully (RFC 9113 6.8): open requests are served, new ones ignored after a round trip; then `onClose`. */
+  /** Ends gracefully (RFC 9113 6.8): open requests are served, new ones refused after a round trip; then `onClose`. */
   shutdown(): void {
     if (this.phase !== 'open') return;
     this.phase = 'draining';
-    this.sendGoAway(lastPossibleStreamId, errorCode.noError);
+    announceEnd(this.sender, lastPossibleStreamId, errorCode.noError);
     this.sender.frame(frameType.ping, 0, roundTripMark);
   }
 
   /** Ends at once: GOAWAY, `onReset` for every stream, `onClose`. */
   close(code: number, reason: string): void {
     if (this.phase === 'closed') return;
-    this.sendGoAway(this.streams.lastId, code);
+    announceEnd(this.sender, this.streams.lastServedId, code);
     this.phase = 'closed';
     this.flush();
     this.abandon(code === errorCode.noError ? errorCode.cancel : code);
@@ -117,7 +119,7 @@ export class Http2Connection implements FrameHandler {
 
   /** New requests are no longer taken. */
   get refusing(): boolean {
-    return this.phase === 'refusing' || this.phase === 'closed';
+    return this.phase === 'refusing';
   }
 
   openStream(id: number): Http2Stream | undefined {
@@ -168,6 +170,13 @@ export class Http2Connection implements FrameHandler {
     if (stream.endSent) this.complete(stream);
   }
 
+  /** Clients may well answer DATA with an update of two windows, and measure the round trip by it. */
+  onDataSent(byteCount: number): void {
+    const earned = Math.min(1, byteCount / usefulDataBytes);
+    this.floods.makeUp('windowUpdates', 2 * earned);
+    this.floods.makeUp('pings', earned);
+  }
+
   onEndSent(stream: Http2Stream): void {
     stream.endSent = true;
     if (stream.requestEnded) this.complete(stream);
@@ -186,7 +195,7 @@ export class Http2Connection implements FrameHandler {
     if (this.phase !== 'draining' || !mark.equals(roundTripMark)) return;
     this.phase = 'refusing';
     if (this.streams.size === 0) this.close(errorCode.noError, 'shut down');
-    else this.sendGoAway(this.streams.lastId, errorCode.noError);
+    else announceEnd(this.sender, this.streams.lastServedId, errorCode.noError);
   }
 
   onDataFrame(flags: number, streamId: number, length: number, dataBytes: number): void {
@@ -208,19 +217,8 @@ export class Http2Connection implements FrameHandler {
         return this.blocks.headers(flags, streamId, bytes, start, end);
       case frameType.continuation:
         return this.blocks.continuation(flags, bytes, start, end);
-      case frameType.priority:
-        return receivePriority(this, streamId, bytes, start, end);
-      case frameType.rstStream:
-        return receiveReset(this, streamId, readUint31(bytes, start));
-      case frameType.settings:
-        return receiveSettings(this, flags, bytes, start, end);
-      case frameType.ping:
-        return receivePing(this, flags, bytes.subarray(start, end));
-      case frameType.windowUpdate:
-        return receiveWindowUpdate(this, streamId, readUint31(bytes, start));
       default:
-        // GOAWAY too: a server that opens no streams has nothing to do about it.
-        return this.onUseless(1);
+        receiveControl(this, type, flags, streamId, bytes, start, end);
     }
   }
 
@@ -239,6 +237,8 @@ export class Http2Connection implements FrameHandler {
   private complete(stream: Http2Stream): void {
     if (stream.closed) return;
     this.floods.makeUp('resets', 1);
+    this.floods.makeUp('priorities', 1);
+    this.floods.makeUp('windowUpdates', 2);
     this.remove(stream);
   }
 
@@ -253,30 +253,5 @@ export class Http2Connection implements FrameHandler {
   private sendReset(streamId: number, code: number): void {
     this.streams.rememberReset(streamId);
     this.sender.numberFrame(frameType.rstStream, streamId, code);
-  }
-
-  private sendGoAway(lastStreamId: number, code: number): void {
-    const payload = Buffer.allocUnsafe(8);
-    writeUint32(payload, 0, lastStreamId);
-    writeUint32(payload, 4, code);
-    this.sender.frame(frameType.goAway, 0, payload);
-  }
-
-  private sendSettings(): void {
-    const { concurrentStreams, streamWindowBytes, connectionWindowBytes, fieldSectionBytes } = this.context.limits;
-    const settings: readonly (readonly [number, number])[] = [
-      [setting.maxConcurrentStreams, concurrentStreams],
-      [setting.initialWindowSize, streamWindowBytes],
-      [setting.maxHeaderListSize, fieldSectionBytes],
-      [setting.noRfc7540Priorities, 1],
-    ];
-    const payload = Buffer.alloc(settings.length * settingBytes);
-    for (const [index, [id, value]] of settings.entries()) {
-      payload.writeUInt16BE(id, index * settingBytes);
-      writeUint32(payload, index * settingBytes + 2, value);
-    }
-    this.sender.frame(frameType.settings, 0, payload);
-    const more = connectionWindowBytes - initialWindowBytes;
-    if (more > 0) this.sender.numberFrame(frameType.windowUpdate, 0, more);
   }
 }

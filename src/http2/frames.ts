@@ -10,6 +10,8 @@ export const frameType = {
   goAway: 7,
   windowUpdate: 8,
   continuation: 9,
+  /** RFC 9218 7.1. */
+  priorityUpdate: 16,
 } as const;
 
 export const flag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;

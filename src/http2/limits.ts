@@ -10,12 +10,13 @@ export interface FloodRates {
   resets: Rate;
   /** Streams that the client's faults made us reset or refuse (CVE-2025-8671). */
   faults: Rate;
-  /** CVE-2019-9512. */
+  /** CVE-2019-9512. DATA that we send makes up for them: clients measure the round trip with it. */
   pings: Rate;
   /** CVE-2019-9515. A frame counts as one and each setting in it as one more. */
   settings: Rate;
+  /** PRIORITY, and PRIORITY_UPDATE of RFC 9218. Completed requests make up for them. */
   priorities: Rate;
-  /** WINDOW_UPDATE (CVE-2019-9517): a tiny increment counts as one, a useful one as a sixteenth. */
+  /** WINDOW_UPDATE. DATA that we send makes up for them unless it is dribbled (CVE-2019-9511), completed requests do too. */
   windowUpdates: Rate;
   /** Empty DATA (CVE-2019-9518), frames of unknown types, frames for streams that are over. */
   uselessFrames: Rate;
@@ -53,7 +54,7 @@ export const defaultHttp2Limits: Http2Limits = {
   fieldSectionHardBytes: 256 * 1024,
   headerBlockBytes: 128 * 1024,
   headerBlockFrames: 16,
-  unsentBytes: 256 * 1024,
+  unsentBytes: 1024 * 1024,
   floods: {
     resets: { burst: 200, perSecond: 20 },
     faults: { burst: 200, perSecond: 10 },

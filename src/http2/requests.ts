@@ -47,8 +47,9 @@ export class Requests implements BlockHandler {
     const { streams, context } = connection;
     // RFC 9113 5.1.1: clients have the odd ids.
     if (streamId % 2 === 0) return connection.close(errorCode.protocolError, 'even stream id');
-    if (connection.refusing) return;
     streams.lastId = streamId;
+    if (connection.refusing) return connection.refuse(streamId, errorCode.refusedStream, 'shutting down');
+    streams.lastServedId = streamId;
     if (streams.size >= context.limits.concurrentStreams) return connection.refuse(streamId, errorCode.refusedStream, 'too many streams');
     const malformed = !fields.finishRequest() || (endStream && fields.contentLength > 0);
     if (malformed) return connection.refuse(streamId, errorCode.protocolError, 'malformed request');

@@ -9,10 +9,9 @@ import {
   writeFrameHead,
   writeUint32,
 } from './frames.ts';
-import { HpackEncoder, mostBytesOf } from './hpack-encoder.ts';
+import { HeadWriter } from './head-writer.ts';
 import { Output } from './output.ts';
 import type { FieldList, FieldSource, KeepsField } from './response-head.ts';
-import type { Slab } from './slabs.ts';
 import type { Http2Stream } from './stream.ts';
 
 /** What the sending half needs of its connection. */
@@ -20,6 +19,7 @@ export interface SenderOwner {
   /** There is something to flush. */
   flushSoon(): void;
   flush(): void;
+  onDataSent(byteCount: number): void;
   /** The stream's last frame was written. */
   onEndSent(stream: Http2Stream): void;
 }
@@ -38,8 +38,8 @@ const noBytes = Buffer.alloc(0);
  * - While the socket is backed up no DATA is written. Heads are: their order is that of the header table.
  */
 export class Sender {
-  readonly encoder = new HpackEncoder();
   readonly output: Output;
+  readonly heads: HeadWriter;
   /** The client's SETTINGS_INITIAL_WINDOW_SIZE. */
   initialWindow = initialWindowBytes;
   /** The socket takes more. */
@@ -51,6 +51,7 @@ export class Sender {
 
   constructor({ slabs, limits }: Http2Context, owner: SenderOwner) {
     this.output = new Output(slabs);
+    this.heads = new HeadWriter(this.output);
     this.owner = owner;
     this.queueBytes = limits.sendQueueBytes;
   }
@@ -78,15 +79,10 @@ export class Sender {
     ended: boolean,
   ): void {
     if (stream.responded || stream.closed) return;
-    const slab = this.output.reserve(frameHeadBytes + mostBytesOf(source, added));
-    const { encoder } = this;
-    encoder.begin(slab.bytes, slab.at + frameHeadBytes);
-    encoder.status(status);
-    if (source && keeps) encoder.fields(source, keeps);
-    encoder.pairs(added);
     stream.responded = status >= 200;
     stream.responseEnded = ended && stream.responded;
-    this.headerFrames(stream, slab, encoder.end());
+    this.heads.head(stream.id, status, source, keeps, added, stream.responseEnded);
+    this.written(stream, stream.responseEnded);
   }
 
   /** False when no more should come until there is room. */
@@ -139,7 +135,7 @@ export class Sender {
       if (stream.closed || stream.sendWindow <= 0) continue;
       this.sendQueued(stream);
       this.wait(stream);
-      if (stream.wantsDrain && stream.queuedBytes <= this.queueBytes / 2) {
+      if (stream.wantsDrain && !stream.closed && stream.queuedBytes <= this.queueBytes / 2) {
         stream.wantsDrain = false;
         stream.receiver.onDrain(stream);
       }
@@ -197,6 +193,7 @@ export class Sender {
     const last = stream.responseEnded && stream.trailers === undefined && stream.queuedBytes === 0 && to === bytes.length;
     stream.sendWindow -= to - from;
     this.window -= to - from;
+    this.owner.onDataSent(to - from);
     this.output.frame(frameType.data, last ? flag.endStream : 0, stream.id, bytes, from, to);
     this.written(stream, last);
   }
@@ -204,33 +201,8 @@ export class Sender {
   private sendTrailers(stream: Http2Stream, fieldLines: string): void {
     stream.trailers = undefined;
     if (fieldLines === '') return this.dataFrame(stream, noBytes, 0, 0);
-    const list = fieldsOf(fieldLines);
-    const slab = this.output.reserve(frameHeadBytes + mostBytesOf(undefined, list));
-    this.encoder.begin(slab.bytes, slab.at + frameHeadBytes);
-    this.encoder.pairs(list);
-    this.headerFrames(stream, slab, this.encoder.end());
-  }
-
-  /** Sends the block that was written to where the slab goes on, but for the room of a frame's head. */
-  private headerFrames(stream: Http2Stream, slab: Slab, blockEnd: number): void {
-    const { output } = this;
-    const start = slab.at + frameHeadBytes;
-    const end = stream.responseEnded ? flag.endStream : 0;
-    if (blockEnd - start > maxFrameBytes) this.splitHeaders(stream.id, Buffer.from(slab.bytes.subarray(start, blockEnd)), end);
-    else {
-      writeFrameHead(slab.bytes, slab.at, blockEnd - start, frameType.headers, end | flag.endHeaders, stream.id);
-      output.advance(slab, blockEnd - slab.at);
-    }
-    this.written(stream, stream.responseEnded);
-  }
-
-  private splitHeaders(streamId: number, block: Buffer, endStream: number): void {
-    for (let from = 0; from < block.length; from += maxFrameBytes) {
-      const to = Math.min(block.length, from + maxFrameBytes);
-      const type = from === 0 ? frameType.headers : frameType.continuation;
-      const flags = (from === 0 ? endStream : 0) | (to === block.length ? flag.endHeaders : 0);
-      this.output.frame(type, flags, streamId, block, from, to);
-    }
+    this.heads.trailers(stream.id, fieldLines);
+    this.written(stream, true);
   }
 
   private written(stream: Http2Stream, last: boolean): void {
@@ -238,14 +210,4 @@ export class Sender {
     if (last) this.owner.onEndSent(stream);
     if (this.output.byteCount >= flushBytes) this.owner.flush();
   }
-}
-
-/** The fields of whole HTTP/1.1 lines. */
-function fieldsOf(lines: string): string[] {
-  const list: string[] = [];
-  for (const line of lines.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) list.push(line.slice(0, colon), line.slice(colon + 1).trim());
-  }
-  return list;
 }

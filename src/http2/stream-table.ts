@@ -10,6 +10,8 @@ export type StreamState = 'idle' | 'open' | 'closed' | 'reset-by-us';
 export class StreamTable {
   /** The highest id that the client has used. */
   lastId = 0;
+  /** The highest id of a request that was not refused by a shutdown. */
+  lastServedId = 0;
   private readonly open = new Map<number, Http2Stream>();
   private readonly resetByUs = new Set<number>();
 

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runLoader } from './programs.ts';
+import { type LoaderOptions, runLoader } from './programs.ts';
 import { hostName, listenAddress, type Ports } from './proxy.ts';
 
 export interface LoadFigures {
@@ -11,11 +11,8 @@ export interface LoadFigures {
 }
 
 /** Where the load goes, and from which processors it comes. */
-export interface LoadTarget extends Ports {
-  seconds: number;
-  cpus: string | undefined;
+export interface LoadTarget extends Ports, LoaderOptions {
   folder: string;
-  signal: AbortSignal;
 }
 
 /** What a loader of our own gets as argv[2], as JSON. */
@@ -34,7 +31,7 @@ export interface WrkLoad {
 
 /** HTTP/1.1. Throws unless every answer was good. */
 export async function loadWithWrk(target: LoadTarget, load: WrkLoad): Promise<LoadFigures> {
-  const { seconds, folder, cpus, signal } = target;
+  const { seconds, folder } = target;
   const url = load.tls ? `https://${hostName}:${target.httpsPort}` : `http://${hostName}:${target.httpPort}`;
   const options = ['--latency', '-t1', `-c${load.connections}`, `-d${seconds}s`];
   if (load.uploadBytes !== undefined) {
@@ -42,7 +39,7 @@ export async function loadWithWrk(target: LoadTarget, load: WrkLoad): Promise<Lo
     writeFileSync(script, `wrk.method = "POST"\nwrk.body = string.rep("x", ${load.uploadBytes})\n`);
     options.push('-s', script);
   }
-  return parseWrk(await runLoader(['wrk', ...options, `${url}${load.path}`], cpus, signal));
+  return parseWrk(await runLoader(['wrk', ...options, `${url}${load.path}`], target));
 }
 
 function parseWrk(text: string): LoadFigures {
@@ -73,7 +70,7 @@ export async function loadWithH2load(target: LoadTarget, { connections, streams,
   // SNI and :authority as a browser would send them, whatever the name resolves to.
   options.push(`--connect-to=${listenAddress}:${target.httpsPort}`);
   try {
-    const text = await runLoader(['h2load', ...options, `https://${hostName}:${target.httpsPort}${path}`], target.cpus, target.signal);
+    const text = await runLoader(['h2load', ...options, `https://${hostName}:${target.httpsPort}${path}`], target);
     return parseH2load(text, readFileSync(log, 'utf8'));
   } finally {
     rmSync(log, { force: true });
@@ -106,9 +103,9 @@ export function loadHandshakes(target: LoadTarget, connections: number): Promise
   return loadWithProcess('handshake-process.ts', target, { port: target.httpsPort, connections, seconds: target.seconds });
 }
 
-async function loadWithProcess(script: string, { cpus, signal }: LoadTarget, load: ProcessLoad): Promise<LoadFigures> {
+async function loadWithProcess(script: string, target: LoadTarget, load: ProcessLoad): Promise<LoadFigures> {
   const file = new URL(script, import.meta.url).pathname;
-  return JSON.parse(await runLoader([process.execPath, file, JSON.stringify(load)], cpus, signal)) as LoadFigures;
+  return JSON.parse(await runLoader([process.execPath, file, JSON.stringify(load)], target)) as LoadFigures;
 }
 
 function capture(text: string, pattern: RegExp): string {

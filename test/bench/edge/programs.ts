@@ -88,13 +88,33 @@ export function startProgram({ command, outputFile, cpus, env = {}, cwd, inherit
   };
 }
 
-/** Runs a loader to its end, and gives what it printed. Ends it when `signal` says so. */
-export async function runLoader(command: readonly string[], cpus: string | undefined, signal: AbortSignal): Promise<string> {
+export interface LoaderOptions {
+  cpus: string | undefined;
+  /** How long it is told to load. */
+  seconds: number;
+  signal: AbortSignal;
+}
+
+const loaderSlackSeconds = 15;
+
+/** h2load's `-D` does so, once in a long while. */
+export class LoaderHung extends Error {}
+
+/** Runs a loader to its end, and gives what it printed. Ends it when `signal` says so, or when it takes far too long. */
+export async function runLoader(command: readonly string[], { cpus, seconds, signal }: LoaderOptions): Promise<string> {
   const [file = '', ...args] = pinned(command, cpus);
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: searchPath }, signal });
+  const late = AbortSignal.timeout((seconds + loaderSlackSeconds) * 1_000);
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: searchPath },
+    signal: AbortSignal.any([signal, late]),
+    killSignal: 'SIGKILL',
+  });
   const printed: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed.push(chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
+  const [code] = (await once(child, 'close').catch((error: unknown) => {
+    throw late.aborted ? new LoaderHung(`${command[0]} did not end`) : error;
+  })) as [number | null];
   const text = Buffer.concat(printed).toString();
   if (code !== 0) throw new Error(/^\w*Error: .*$/m.exec(text)?.[0] ?? `${command.join(' ')} ended with ${code}:\n${text.slice(-1_000)}`);
   return text;

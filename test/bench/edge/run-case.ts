@@ -10,6 +10,7 @@ import { startHaproxy } from './haproxy.ts';
 import { startHttpProxy } from './http-proxy.ts';
 import type { LoadFigures } from './loaders.ts';
 import { startNginx } from './nginx.ts';
+import { LoaderHung } from './programs.ts';
 import type { Certificate, Proxy, ProxyName, ProxyOptions } from './proxy.ts';
 import { startTenantd } from './tenantd.ts';
 import { startUpstream } from './upstream.ts';
@@ -123,6 +124,16 @@ async function startWarm(stage: Stage, name: ProxyName): Promise<Proxy> {
 }
 
 async function measure(stage: Stage, proxy: Proxy, round: number): Promise<Run> {
+  try {
+    return await measureOnce(stage, proxy, round);
+  } catch (error) {
+    if (!(error instanceof LoaderHung)) throw error;
+    stage.options.tell(`${error.message}: once more`);
+    return measureOnce(stage, proxy, round);
+  }
+}
+
+async function measureOnce(stage: Stage, proxy: Proxy, round: number): Promise<Run> {
   const { bench, options } = stage;
   const pids = processTree(proxy.pid);
   const before = cpuTimeOf(pids);

@@ -15,6 +15,8 @@ const hosts = (message: Message): string[] => valuesOf(message, /^host$/i);
 const targetOf = ({ line }: Message): string => line.slice(line.indexOf(' ') + 1, line.lastIndexOf(' '));
 const firstLine = (text: string): string => /^[\r\n]*([^\r\n]*)/.exec(text)?.[1] ?? '';
 
+const chunkLine = /^[0-9a-f]+(?:;[^;="\s]+(?:=(?:[^;="\s]+|"(?:[^"\\]|\\.)*"))?)*$/i;
+
 /** What llhttp takes and we don't. */
 export const refusedByUsAlone: readonly Rule[] = [
   {
@@ -84,6 +86,12 @@ export const refusedByUsAlone: readonly Rule[] = [
     fits: (taken) => valuesOf(taken, /^content-length$/i).some((value) => /^\d{16,}$/.test(value)),
   },
   {
+    name: 'a target, fields, extensions or trailers beyond our limits',
+    why: 'llhttp leaves limits to its user, and has wider ones',
+    fault: /^(?:request target too long|too many fields|head too large|chunk extensions too long|trailer section too long)$/,
+    fits: (_, text) => text.length > 256,
+  },
+  {
     name: 'a chunk size of more than 12 digits',
     why: 'zeros in front too: readers that count digits see another size',
     fault: /^chunk size too large$/,
@@ -93,7 +101,7 @@ export const refusedByUsAlone: readonly Rule[] = [
     name: 'a malformed chunk extension',
     why: 'RFC 9112 7.1.1; llhttp takes one without a name',
     fault: /^malformed chunk extension$/,
-    fits: (_, text) => /^[0-9a-f]+;(?:[^\r]*[;=])?[;=\r]/im.test(text),
+    fits: (_, text) => text.split('\r\n').some((line) => /^[0-9a-f]+;/i.test(line) && !chunkLine.test(line)),
   },
   {
     name: 'more than 64 Connection options',

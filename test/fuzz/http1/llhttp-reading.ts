@@ -72,6 +72,7 @@ export class LlhttpReader {
     this.inBody = false;
     this.upgrades = false;
     this.earlyFields = [];
+    this.earlyTarget = '';
     this.parser.initialize(
       stream.kind === 'request' ? HTTPParser.REQUEST : HTTPParser.RESPONSE,
       this.resource,
@@ -104,7 +105,7 @@ export class LlhttpReader {
     if (this.inBody) (this.reading.messages.at(-1) as Message).trailers.push(...fields);
     else {
       this.earlyFields.push(...fields);
-      this.earlyTarget = target;
+      this.earlyTarget += target;
     }
   }
 
@@ -120,6 +121,7 @@ export class LlhttpReader {
     const fields = lastFields ?? this.earlyFields;
     const target = lastTarget ?? this.earlyTarget;
     this.earlyFields = [];
+    this.earlyTarget = '';
     this.inBody = true;
     const isRequest = this.stream.kind === 'request';
     const bodyless = !isRequest && isBodyless(status, this.stream.toHead);

@@ -101,6 +101,7 @@ describe('a hostile head is refused', () => {
     ['a Host that is a dot', line('GET / HTTP/1.1', 'Host: .\r\n'), 400, /invalid Host/],
     ['CONNECT', line('CONNECT a.example:443 HTTP/1.1'), 405, /method/],
     ['TRACE', line('TRACE / HTTP/1.1'), 405, /method/],
+    ['PRI', line('PRI / HTTP/1.1'), 405, /method/],
     ['a method that is no token', line('GE(T / HTTP/1.1'), 400, /method/],
     ['no method', line(' / HTTP/1.1'), 400, /method/],
     ['two spaces before the target', line('GET  / HTTP/1.1'), 400, /target/],

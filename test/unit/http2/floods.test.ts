@@ -34,7 +34,12 @@ const all: Flood[] = [
     one: (peer, turn) => peer.send(headers(turn * 2 + 3, [])),
     reason: 'too many: faults',
   },
-  { name: 'PING (CVE-2019-9512)', ...floods.pings, one: (peer) => peer.send(frame(type.ping, 0, 0, Buffer.alloc(8))), reason: 'too many: pings' },
+  {
+    name: 'PING (CVE-2019-9512)',
+    ...floods.pings,
+    one: (peer) => peer.send(frame(type.ping, 0, 0, Buffer.alloc(8))),
+    reason: 'too many: pings',
+  },
   { name: 'SETTINGS (CVE-2019-9515)', ...floods.settings, one: (peer) => peer.send(settings()), reason: 'too many: settings' },
   {
     name: 'PRIORITY',
@@ -43,7 +48,7 @@ const all: Flood[] = [
     reason: 'too many: priorities',
   },
   {
-    name: 'tiny WINDOW_UPDATEs (CVE-2019-9517)',
+    name: 'WINDOW_UPDATE',
     ...floods.windowUpdates,
     one: (peer) => peer.send(frame(type.windowUpdate, 0, 1, uint32(1))),
     reason: 'too many: windowUpdates',
@@ -55,7 +60,12 @@ const all: Flood[] = [
     one: (peer) => peer.send(frame(type.data, flags.padded, 1, Buffer.from([1, 0]))),
     reason: 'too many: uselessFrames',
   },
-  { name: 'frames of unknown types', ...floods.uselessFrames, one: (peer) => peer.send(frame(99, 0, 0)), reason: 'too many: uselessFrames' },
+  {
+    name: 'frames of unknown types',
+    ...floods.uselessFrames,
+    one: (peer) => peer.send(frame(99, 0, 0)),
+    reason: 'too many: uselessFrames',
+  },
   {
     name: 'frames for streams that are over',
     burst: floods.uselessFrames.burst * 8,
@@ -109,10 +119,49 @@ test('a reset after the whole response costs nothing', () => {
   expect(peer.closed).toBeUndefined();
 });
 
+describe('window updates', () => {
+  const wide = settings([4, 1_000_000]);
+
+  test('for each frame that we send are no flood, nor is a PING with each', () => {
+    const peer = new Peer().send(wide, headers(1));
+    peer.stream().respond(200, [], false);
+    for (let sent = 0; sent < 5_000; sent++) {
+      peer.stream().sendData(Buffer.alloc(200), false);
+      peer.send(
+        frame(type.windowUpdate, 0, 0, uint32(200)),
+        frame(type.windowUpdate, 0, 1, uint32(200)),
+        frame(type.ping, 0, 0, Buffer.alloc(8)),
+      );
+    }
+    expect(peer.closed).toBeUndefined();
+    expect(peer.hear().filter((heard) => heard.type === type.data).length).toBe(5_000);
+  });
+
+  test('for each small response are none', () => {
+    const peer = new Peer();
+    for (let id = 1; id < 10_000; id += 2) {
+      peer.send(headers(id));
+      peer.stream().respond(200, [], false);
+      peer.stream().sendData(Buffer.from('x'), true);
+      peer.send(frame(type.windowUpdate, 0, 0, uint32(1)), frame(type.windowUpdate, 0, id, uint32(1)));
+    }
+    expect(peer.closed).toBeUndefined();
+  });
+
+  test('that take the data byte by byte are one (CVE-2019-9511)', () => {
+    const peer = new Peer().send(settings([4, 0]), headers(1));
+    peer.stream().respond(200, [], false);
+    peer.stream().sendData(Buffer.alloc(5_000), true);
+    for (let sent = 0; sent < 1_100; sent++) peer.send(frame(type.windowUpdate, 0, 1, uint32(1)));
+    expect(peer.closed).toBe('enhanceYourCalm: too many: windowUpdates');
+  });
+});
+
 describe('field blocks', () => {
   test('in endless frames end the connection (CVE-2024-27316)', () => {
     const peer = new Peer().send(frame(type.headers, flags.endStream, 1, block(get)));
-    for (let sent = 0; sent < defaultHttp2Limits.headerBlockFrames - 1; sent++) peer.send(frame(type.continuation, 0, 1, Buffer.from([0x20])));
+    for (let sent = 0; sent < defaultHttp2Limits.headerBlockFrames - 1; sent++)
+      peer.send(frame(type.continuation, 0, 1, Buffer.from([0x20])));
     expect(peer.closed).toBeUndefined();
     expect(peer.send(frame(type.continuation, 0, 1, Buffer.from([0x20]))).closed).toBe('enhanceYourCalm: field block too long');
   });

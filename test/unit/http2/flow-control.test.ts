@@ -22,7 +22,12 @@ describe('sending', () => {
       expect(stream.sendData(Buffer.from('hello'), true)).toBe(true);
     };
     const { writes } = peer.send(headers(1), headers(3));
-    expect(peer.hearText()).toEqual(['HEADERS 1 :status: 200, server: x', 'DATA 1 hello end', 'HEADERS 3 :status: 200, server: x', 'DATA 3 hello end']);
+    expect(peer.hearText()).toEqual([
+      'HEADERS 1 :status: 200, server: x',
+      'DATA 1 hello end',
+      'HEADERS 3 :status: 200, server: x',
+      'DATA 3 hello end',
+    ]);
     expect(peer.writes).toBe(writes + 1);
     expect(peer.connection.openStreams).toBe(0);
   });
@@ -81,7 +86,9 @@ describe('sending', () => {
     peer.stream().respondFrom(200, source, ({ fields }, index) => fields.kind[index] === 0, ['g', 'h'], true);
     expect(peer.hearText()).toEqual(['HEADERS 1 :status: 200, a: b, e: f, g: h end']);
   });
+});
 
+describe('sending within limits', () => {
   test("keeps to the stream's window", () => {
     const peer = new Peer().send(settings([initialWindow, 10]), headers(1));
     peer.stream().respond(200, [], false);
@@ -213,7 +220,12 @@ describe('receiving', () => {
   const piece = data(1, body(10_000));
 
   test('gives room back when half a window was consumed', () => {
-    const peer = new Peer({ streamWindowBytes: window, connectionWindowBytes: window * 2 }).send(headers(1, post, false), piece, piece, piece);
+    const peer = new Peer({ streamWindowBytes: window, connectionWindowBytes: window * 2 }).send(
+      headers(1, post, false),
+      piece,
+      piece,
+      piece,
+    );
     expect(peer.hearText()).toEqual([]);
     expect(peer.send(piece).hearText()).toEqual(['WINDOW 1 +40000']);
     expect(peer.send(piece, piece, piece).hearText()).toEqual(['WINDOW 0 +70000']);
@@ -278,8 +290,8 @@ describe('ending', () => {
     peer.connection.shutdown();
     peer.connection.shutdown();
     expect(peer.hearText()).toEqual([`GOAWAY ${2 ** 31 - 1} noError`, 'PING shutdown']);
-    peer.send(headers(3), frame(type.ping, flags.ack, 0, Buffer.from('shutdown')), headers(5));
-    expect(peer.hearText()).toEqual(['GOAWAY 3 noError']);
+    peer.send(headers(3), frame(type.ping, flags.ack, 0, Buffer.from('shutdown')), headers(5, post, false), data(5, 'x', true));
+    expect(peer.hearText()).toEqual(['GOAWAY 3 noError', 'RST 5 refusedStream']);
     expect(peer.streams.map(({ id }) => id)).toEqual([1, 3]);
     peer.stream(0).respond(200, [], true);
     expect(peer.closed).toBeUndefined();

@@ -40,7 +40,11 @@ describe('a connection error', () => {
     ['DATA on stream 0', 'protocolError', [data(0, 'x')]],
     ['DATA on an idle stream', 'protocolError', [data(1, 'x')]],
     ["DATA on an idle stream of the server's", 'protocolError', [headers(3), data(2, 'x')]],
-    ['DATA with too much padding', 'protocolError', [headers(1, post, false), frame(type.data, flags.padded, 1, padded(3, Buffer.alloc(0), 2))]],
+    [
+      'DATA with too much padding',
+      'protocolError',
+      [headers(1, post, false), frame(type.data, flags.padded, 1, padded(3, Buffer.alloc(0), 2))],
+    ],
     ['padded DATA without a length', 'frameSizeError', [headers(1, post, false), frame(type.data, flags.padded, 1)]],
     ['HEADERS on stream 0', 'protocolError', [headers(0)]],
     ['HEADERS with an even id', 'protocolError', [headers(2)]],
@@ -69,10 +73,18 @@ describe('a connection error', () => {
     ['WINDOW_UPDATE by 0 of the connection', 'protocolError', [frame(type.windowUpdate, 0, 0, uint32(0))]],
     ['WINDOW_UPDATE on an idle stream', 'protocolError', [frame(type.windowUpdate, 0, 1, uint32(1))]],
     ['a connection window over 2^31-1', 'flowControlError', [frame(type.windowUpdate, 0, 0, uint32(2 ** 31 - 1))]],
-    ['a window over 2^31-1 by SETTINGS', 'flowControlError', [headers(1), frame(type.windowUpdate, 0, 1, uint32(1)), settings([initialWindow, 2 ** 31 - 1])]],
+    [
+      'a window over 2^31-1 by SETTINGS',
+      'flowControlError',
+      [headers(1), frame(type.windowUpdate, 0, 1, uint32(1)), settings([initialWindow, 2 ** 31 - 1])],
+    ],
     ['CONTINUATION on stream 0', 'protocolError', [frame(type.continuation, 0, 0)]],
     ['CONTINUATION after the end of a block', 'protocolError', [headers(1), frame(type.continuation, flags.endHeaders, 1)]],
-    ['CONTINUATION of another stream', 'protocolError', [frame(type.headers, 1, 1, block(get)), frame(type.continuation, flags.endHeaders, 3)]],
+    [
+      'CONTINUATION of another stream',
+      'protocolError',
+      [frame(type.headers, 1, 1, block(get)), frame(type.continuation, flags.endHeaders, 3)],
+    ],
     ['PING inside a field block', 'protocolError', [frame(type.headers, 1, 1, block(get)), frame(type.ping, 0, 0, Buffer.alloc(8))]],
     ['DATA inside a field block', 'protocolError', [frame(type.headers, 0, 1, block(get)), data(1, 'x')]],
     ['HEADERS inside a field block', 'protocolError', [frame(type.headers, 1, 1, block(get)), headers(3)]],
@@ -104,7 +116,12 @@ describe('a connection error', () => {
   });
 
   test('tells every open stream, once, and nothing after that is looked at', () => {
-    const peer = new Peer().send(headers(1, post, false), headers(3), Buffer.concat([data(0, 'x'), data(1, 'y'), headers(5)]), data(1, 'z'));
+    const peer = new Peer().send(
+      headers(1, post, false),
+      headers(3),
+      Buffer.concat([data(0, 'x'), data(1, 'y'), headers(5)]),
+      data(1, 'z'),
+    );
     peer.connection.close(0, 'again');
     peer.connection.lost();
     peer.stream(0).respond(200, [], true);
@@ -169,7 +186,10 @@ describe('frames', () => {
     const content = Buffer.concat([Buffer.from([0, 0, 0, 0, 16]), block(post)]);
     const peer = new Peer().send(frame(type.headers, flags.endHeaders | flags.padded | flags.priority, 1, padded(255, content)));
     expect(peer.stream().method).toBe('POST');
-    peer.send(frame(type.data, flags.padded, 1, padded(9, Buffer.from('abc'))), frame(type.data, flags.padded | 1, 1, padded(0, Buffer.from('d'))));
+    peer.send(
+      frame(type.data, flags.padded, 1, padded(9, Buffer.from('abc'))),
+      frame(type.data, flags.padded | 1, 1, padded(0, Buffer.from('d'))),
+    );
     expect(peer.told).toEqual(['data 1 abc', 'data 1 d end']);
   });
 

@@ -55,7 +55,13 @@ class Client {
     return dice.of([
       () => headers(this.nextId(), get, true),
       () => headers(this.nextId(), post, false),
-      () => frame(type.headers, flags.endHeaders | dice.below(2), this.nextId(), Buffer.concat([block(get), this.literal(), Buffer.from([0xbe])])),
+      () =>
+        frame(
+          type.headers,
+          flags.endHeaders | dice.below(2),
+          this.nextId(),
+          Buffer.concat([block(get), this.literal(), Buffer.from([0xbe])]),
+        ),
       () => this.continued(this.nextId()),
       () => (stream ? data(stream.id, Buffer.alloc(dice.below(16_384)), ended) : this.ping()),
       () => (stream ? data(stream.id, Buffer.alloc(dice.below(100)), ended) : this.ping()),
@@ -124,17 +130,18 @@ function mutate(dice: Dice, bytes: Buffer): Buffer {
 function act(dice: Dice, peer: Peer): void {
   const stream = peer.streams.at(-1 - dice.below(6));
   if (!stream) return;
-  dice.of([
+  const actions: [() => unknown, ...(() => unknown)[]] = [
     () => stream.respond(dice.of([100, 200, 204, 503]), ['a', 'b', 'x-n', String(dice.below(3))], dice.below(3) === 0),
-    () => void stream.sendData(Buffer.alloc(dice.below(50_000)), dice.below(3) === 0),
+    () => stream.sendData(Buffer.alloc(dice.below(50_000)), dice.below(3) === 0),
     () => stream.sendTrailers(dice.of(['', 'a: b\r\n'])),
     () => stream.consumed(dice.below(20_000)),
     () => stream.reset(dice.of([0, 8])),
     () => peer.connection.setWritable(dice.below(2) === 0),
-    () => void (peer.flowing = dice.below(3) > 0),
-    () => void (stream.requestUnwanted = true),
+    () => (peer.flowing = dice.below(3) > 0),
+    () => (stream.requestUnwanted = true),
     () => (dice.below(40) === 0 ? peer.connection.shutdown() : undefined),
-  ])();
+  ];
+  dice.of(actions)();
 }
 
 function run(seed: number): Peer {
@@ -160,29 +167,30 @@ function check(peer: Peer): void {
   const open = peer.streams.filter(({ closed }) => !closed);
   if (open.length !== peer.connection.openStreams || open.length > concurrentStreams) throw new Error('streams are lost or too many');
   const unconsumed = open.reduce((sum, stream) => sum + stream.unconsumed, 0);
-  if (unconsumed > connectionWindowBytes || open.some((stream) => stream.unconsumed > streamWindowBytes)) throw new Error('windows overrun');
-  if (open.some(({ queue = [], queuedBytes }) => queue.reduce((sum, { length }) => sum + length, 0) !== queuedBytes)) throw new Error('queue');
+  if (unconsumed > connectionWindowBytes || open.some((stream) => stream.unconsumed > streamWindowBytes))
+    throw new Error('windows overrun');
+  if (open.some(({ queue = [], queuedBytes }) => queue.reduce((sum, { length }) => sum + length, 0) !== queuedBytes))
+    throw new Error('queue');
 }
 
 describe('whatever a client sends', () => {
   test('nothing throws, windows and stream limits hold, every frame and field block of ours can be read', () => {
     const ends = new Map<string, number>();
     let requests = 0;
-    for (let seed = 1; seed <= Number(process.env['SEEDS'] ?? 400); seed++) {
+    for (let seed = 1; seed <= 400; seed++) {
       const peer = run(seed);
       requests += peer.streams.length;
       const end = peer.closed?.split(':')[0] ?? 'still open';
       ends.set(end, (ends.get(end) ?? 0) + 1);
       const resets = peer.told.filter((line) => line.startsWith('reset'));
       expect(new Set(resets.map((line) => line.split(' ')[1])).size).toBe(resets.length);
-      if (peer.closed !== undefined) expect(peer.connection.openStreams).toBe(0);
+      expect(peer.closed === undefined || peer.connection.openStreams === 0).toBe(true);
     }
     // The fuzzer gets somewhere: many requests, and every kind of end.
     expect(requests).toBeGreaterThan(3_000);
-    if (process.env['X']) console.log(requests, ends);
     const codes = ['protocolError', 'frameSizeError', 'compressionError', 'flowControlError', 'streamClosed', 'noError', 'still open'];
     expect([...ends.keys()]).toEqual(expect.arrayContaining(codes));
-  });
+  }, 30_000);
 
   test('field blocks of any bytes leave the table within its limit', () => {
     const decoder = new HpackDecoder(1_000);

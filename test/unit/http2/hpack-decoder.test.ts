@@ -90,7 +90,7 @@ describe('RFC 7541 appendix C', () => {
     expect(side.table.resize(256)).toBe(true);
     expect(side.read(one)).toEqual(status302);
     expect(side.read(two)).toEqual(status307);
-    expect(side.entries).toEqual([':status: 307', ...status302.slice(1).reverse()]);
+    expect(side.entries).toEqual([':status: 307', ...status302.slice(1).toReversed()]);
     expect(side.read(three)).toEqual(status200);
     expect(side.entries).toEqual([cookie, 'content-encoding: gzip', 'date: Mon, 21 Oct 2013 20:13:22 GMT']);
   });

@@ -20,7 +20,7 @@ class Pair {
   read(bytes: Buffer): string[] {
     const fields: string[] = [];
     const sink = { add: ({ name, value }: { name: string; value: string }) => fields.push(`${name}: ${value}`) };
-    expect(this.decoder.decode(bytes, 0, bytes.length, this.table, sink)).toBe(true);
+    if (!this.decoder.decode(bytes, 0, bytes.length, this.table, sink)) throw new Error('malformed block');
     return fields;
   }
 
@@ -94,7 +94,10 @@ describe('the encoder', () => {
     const below = (limit: number): number => (seed = (seed * 48_271) % 0x7fffffff) % limit;
     for (let turn = 0; turn < 5_000; turn++) {
       if (below(50) === 0) pair.encoder.limitTable(below(5_000));
-      const list = Array.from({ length: below(12) }, () => [`name-${below(30)}`, 'v'.repeat(below(4) === 0 ? below(300) : 5) + below(6)]).flat();
+      const list = Array.from({ length: below(12) }, () => [
+        `name-${below(30)}`,
+        'v'.repeat(below(4) === 0 ? below(300) : 5) + below(6),
+      ]).flat();
       const expected = list.flatMap((part, at) => (at % 2 === 0 ? [`${part}: ${list[at + 1] ?? ''}`] : []));
       expect(pair.send(200, ...list)).toEqual([':status: 200', ...expected]);
     }

@@ -15,7 +15,10 @@ describe('Huffman codes', () => {
     ['25a849e95ba97d7f', 'custom-key'],
     ['6402', '302'],
     ['d07abe941054d444a8200595040b8166e082a62d1bff', 'Mon, 21 Oct 2013 20:13:21 GMT'],
-    ['94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007', 'foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1'],
+    [
+      '94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007',
+      'foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1',
+    ],
     ['', ''],
   ])('%s is %j, as in RFC 7541 appendix C', (hex, text) => {
     expect(decode(hex)).toBe(text);

@@ -131,7 +131,12 @@ export class Peer implements ConnectionOwner, StreamReceiver {
     while (at < this.heard.length) {
       const end = at + 9 + this.heard.readUIntBE(at, 3);
       const [frameType = 0, frameFlags = 0] = this.heard.subarray(at + 3);
-      frames.push({ type: frameType, flags: frameFlags, streamId: this.heard.readUInt32BE(at + 5), payload: this.heard.subarray(at + 9, end) });
+      frames.push({
+        type: frameType,
+        flags: frameFlags,
+        streamId: this.heard.readUInt32BE(at + 5),
+        payload: this.heard.subarray(at + 9, end),
+      });
       at = end;
     }
     this.heard = Buffer.alloc(0);

@@ -7,9 +7,22 @@ const withField = (...fields: Field[]): Field[] => [...get, ...fields];
 
 describe('a request', () => {
   test('is told with its fields as lines of HTTP/1.1', () => {
-    const fields: Field[] = [['accept', '*/*'], ['x-empty', ''], ['te', 'trailers'], ['content-length', '3'], ['x-high', '\u00e9\t!']];
+    const fields: Field[] = [
+      ['accept', '*/*'],
+      ['x-empty', ''],
+      ['te', 'trailers'],
+      ['content-length', '3'],
+      ['x-high', '\u00e9\t!'],
+    ];
     const stream = new Peer().send(headers(1, [...post, ...fields], false)).stream();
-    expect(stream).toMatchObject({ method: 'POST', scheme: 'https', authority: 'a.example', path: '/', contentLength: 3, requestEnded: false });
+    expect(stream).toMatchObject({
+      method: 'POST',
+      scheme: 'https',
+      authority: 'a.example',
+      path: '/',
+      contentLength: 3,
+      requestEnded: false,
+    });
     expect(stream.fieldLines).toBe('accept: */*\r\nx-empty: \r\nte: trailers\r\ncontent-length: 3\r\nx-high: \u00e9\t!\r\n');
   });
 
@@ -31,7 +44,14 @@ describe('a request', () => {
   test('may be OPTIONS * and CONNECT', () => {
     const peer = new Peer().send(
       headers(1, [[':method', 'OPTIONS'], scheme, authority, [':path', '*']]),
-      headers(3, [[':method', 'CONNECT'], [':authority', 'a.example:443']], false),
+      headers(
+        3,
+        [
+          [':method', 'CONNECT'],
+          [':authority', 'a.example:443'],
+        ],
+        false,
+      ),
     );
     expect(peer.streams.map((stream) => [stream.method, stream.path, stream.authority])).toEqual([
       ['OPTIONS', '*', 'a.example'],
@@ -84,7 +104,13 @@ describe('a request is malformed', () => {
     ['with an empty Host', withField(['host', ''])],
     ['when CONNECT has a :path', [[':method', 'CONNECT'], authority, path]],
     ['when CONNECT has a :scheme', [[':method', 'CONNECT'], authority, scheme]],
-    ['when CONNECT has Host alone', [[':method', 'CONNECT'], ['host', 'a.example']]],
+    [
+      'when CONNECT has Host alone',
+      [
+        [':method', 'CONNECT'],
+        ['host', 'a.example'],
+      ],
+    ],
     ['with an upper-case name', withField(['X', 'y'])],
     ['with an empty name', withField(['', 'y'])],
     ['with a space in a name', withField(['x y', 'z'])],
@@ -130,7 +156,12 @@ describe('trailers', () => {
   const begun = (): Peer => new Peer().send(headers(1, post, false), data(1, 'ab'));
 
   test('end a request', () => {
-    const peer = begun().send(headers(1, [['x-sum', '1'], ['y', 'z']]));
+    const peer = begun().send(
+      headers(1, [
+        ['x-sum', '1'],
+        ['y', 'z'],
+      ]),
+    );
     expect(peer.told).toEqual(['data 1 ab', 'trailers 1 x-sum: 1\r\ny: z\r\n']);
     expect(peer.stream().requestEnded).toBe(true);
   });
@@ -170,7 +201,7 @@ describe('too many fields', () => {
   });
 
   test('over the hard limit end the connection, also when one entry of the table makes them (HPACK bomb)', () => {
-    const entry = Buffer.concat([Buffer.from([0x40]), text(...big.slice(0, 1) as [string]), text(big[1])]);
+    const entry = Buffer.concat([Buffer.from([0x40]), text(...(big.slice(0, 1) as [string])), text(big[1])]);
     const bomb = Buffer.concat([entry, Buffer.alloc(2_000, 0x80 | 62)]);
     const peer = new Peer().send(frame(type.headers, flags.endHeaders | 1, 1, bomb));
     expect(peer.closed).toBe('enhanceYourCalm: field section too large');

@@ -1,0 +1,57 @@
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { IssuedCertificate } from '../protocol/certs.ts';
+import { summarize } from './issued.ts';
+import type { NameEntry } from './names.ts';
+import type { CertificateRecord, Records } from './records.ts';
+
+/** The records of names: read into entries, and written before anybody relies on them. */
+export class NameStore {
+  private readonly records: Records;
+  private readonly log: Log;
+
+  constructor(records: Records, log: Log) {
+    this.records = records;
+    this.log = log;
+  }
+
+  async load(entry: NameEntry): Promise<void> {
+    const { name } = entry;
+    const [record, certificate] = await Promise.all([this.records.read('names', name), this.records.read('certificates', name)]);
+    if (record) entry.record = record;
+    if (certificate) entry.certificate = this.summaryOf(certificate);
+    // Killed between writing the certificate and forgetting its order.
+    if (certificate && record?.order?.key === certificate.key) delete entry.record.order;
+    entry.loaded = true;
+  }
+
+  async saveRecord({ name, record }: NameEntry): Promise<void> {
+    await this.records.write('names', name, record);
+  }
+
+  /** The certificate first: its key is in the order's record until it is there. */
+  async saveCertificate(entry: NameEntry, certificate: CertificateRecord): Promise<void> {
+    await this.records.write('certificates', entry.name, certificate);
+    entry.certificate = summarize(certificate);
+    entry.record = { name: entry.name, failures: 0 };
+    await this.saveRecord(entry);
+  }
+
+  /** To be sent to the daemon; undefined when there is none. */
+  async readIssued({ name, tenant }: NameEntry): Promise<IssuedCertificate | undefined> {
+    const certificate = await this.records.read('certificates', name);
+    if (!certificate) return undefined;
+    const { issuer, notBeforeMs, notAfterMs } = summarize(certificate);
+    return { tenant, id: name, names: [name], chain: certificate.chain, key: certificate.key, issuer, notBeforeMs, notAfterMs };
+  }
+
+  private summaryOf(certificate: CertificateRecord): NameEntry['certificate'] {
+    try {
+      return summarize(certificate);
+    } catch (error) {
+      // Kept on disk until a new one replaces it.
+      this.log.error({ name: certificate.name }, `the certificate of ${certificate.name} can not be used: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+}
