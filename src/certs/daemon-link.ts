@@ -8,6 +8,8 @@ export interface DaemonLinkOptions {
   controlSocket: string;
   handlers: Readonly<Record<string, Handler>>;
   onLost: () => void;
+  /** A message could not be carried out. */
+  onFault: (error: Error) => void;
 }
 
 /** The daemon may be away for a while, to be upgraded say: connecting is tried for ever, soon at first. */
@@ -49,7 +51,7 @@ export class DaemonLink {
     const socket = connect(this.options.controlSocket);
     socket.once('connect', () => {
       this.failures = 0;
-      const channel = createChannel({ stream: socket, handlers: this.options.handlers });
+      const channel = createChannel({ stream: socket, handlers: this.options.handlers, onFault: this.options.onFault });
       this.channel = channel;
       channel.notify('hello', { version });
       void channel.closed.then(() => this.lose());

@@ -137,7 +137,12 @@ export class Engine {
   }
 
   private async adopt(entry: NameEntry): Promise<void> {
-    if (!entry.loaded) await this.options.store.load(entry);
+    try {
+      if (!entry.loaded) await this.options.store.load(entry);
+    } catch (error) {
+      // Not ordered either: the disk would not take the key.
+      this.options.log.error({ name: entry.name }, `the records of ${entry.name} can not be read: ${messageOf(error)}`);
+    }
     if (!entry.wanted) return;
     this.options.onStatus(entry.name);
     if (entry.certificate) this.options.onCertificate(entry.name);

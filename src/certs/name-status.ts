@@ -18,7 +18,11 @@ export function statusOf(entry: NameEntry, facts: StatusFacts): NameStatus {
   const nextTryMs = nextTryOf(state, facts);
   return {
     ...{ tenant, name, state, failures: record.failures, message: clip(messageOf(state, entry, facts)) },
-    ...(certificate && { issuer: certificate.issuer.slice(0, 512), notBeforeMs: certificate.notBeforeMs, notAfterMs: certificate.notAfterMs }),
+    ...(certificate && {
+      issuer: certificate.issuer.slice(0, 512),
+      notBeforeMs: certificate.notBeforeMs,
+      notAfterMs: certificate.notAfterMs,
+    }),
     ...(nextTryMs !== undefined && { nextTryMs }),
     ...(record.lastError !== undefined && { lastError: clip(record.lastError) }),
     ...problemOf(entry, state, facts),

@@ -6,8 +6,8 @@ import { TryFault } from './try-fault.ts';
  * The right of one try to place orders.
  *
  * Invariants:
- * - It holds one place in the budgets from its start on; whatever it does not use it gives back at its end.
- * - Every order beyond the first (at another CA) asks the budgets again.
+ * - It holds one place in the budgets from its start on, if there was one; what it does not use it gives back at its end.
+ * - Every order beyond that (at another CA, say) asks the budgets again.
  */
 export class OrderPermit {
   private readonly ledger: OrderLedger;
@@ -19,16 +19,16 @@ export class OrderPermit {
     this.ledger = ledger;
     this.key = key;
     this.nowMs = nowMs;
-    ledger.budgets.reserve(key);
-    this.holds = true;
+    // There is none for who only comes to finish an order that was placed before.
+    this.holds = ledger.budgets.roomFor(key, nowMs()).atMs <= nowMs();
+    if (this.holds) ledger.budgets.reserve(key);
   }
 
   /** The order may be placed when this resolves, and counts whatever becomes of it. */
   async use(): Promise<void> {
     if (!this.holds) {
       const { atMs } = this.ledger.budgets.roomFor(this.key, this.nowMs());
-      if (atMs > this.nowMs())
-        throw new TryFault('outside', 'the budget of new orders is used up', { retryAfterMs: atMs - this.nowMs() });
+      if (atMs > this.nowMs()) throw new TryFault('outside', 'the budget of new orders is used up', { retryAfterMs: atMs - this.nowMs() });
       this.ledger.budgets.reserve(this.key);
     }
     this.holds = false;

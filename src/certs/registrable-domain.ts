@@ -3,7 +3,25 @@
  * The public suffix list (https://publicsuffix.org) knows thousands more; this rule errs towards one budget for several customers
  * there, and so towards too few orders.
  */
-const registryLabels = new Set(['ac', 'co', 'com', 'edu', 'gob', 'gov', 'go', 'ltd', 'me', 'mil', 'ne', 'net', 'nom', 'or', 'org', 'plc', 'sch']);
+const registryLabels = new Set([
+  'ac',
+  'co',
+  'com',
+  'edu',
+  'gob',
+  'gov',
+  'go',
+  'ltd',
+  'me',
+  'mil',
+  'ne',
+  'net',
+  'nom',
+  'or',
+  'org',
+  'plc',
+  'sch',
+]);
 
 /** The domain that somebody registered, by which CAs count: `example.com` of `*.shops.example.com`. */
 export function registrableDomainOf(name: string): string {

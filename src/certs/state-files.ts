@@ -47,6 +47,8 @@ export class StateFiles {
     const file = await open(temporary, 'wx', mode);
     try {
       await file.writeFile(text);
+      // Whatever the umask is.
+      await file.chmod(mode);
       await file.sync();
     } finally {
       await file.close();

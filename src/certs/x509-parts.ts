@@ -23,7 +23,7 @@ export async function readKey(pem: string): Promise<KeyPair> {
   const { kty, crv, x, y } = await webcrypto.subtle.exportKey('jwk', privateKey);
   const publicPart = { kty, crv, x, y } as webcrypto.JsonWebKey;
   const publicKey = await webcrypto.subtle.importKey('jwk', publicPart, ecdsaP256, true, ['verify']);
-  return { privateKey, publicKey } ;
+  return { privateKey, publicKey };
 }
 
 export interface CertificateParts {

@@ -5,12 +5,16 @@ import { errnoOf, messageOf } from '../base/errors.ts';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 const newline = 0x0a;
+/** A busy file is written a hundred times a second, and each look is two trips to the thread pool. */
+const defaultLookEveryMs = 1_000;
 
 export interface AccessFileOptions {
   path: string;
   maxBytes: number;
   /** How many full files are kept beside the one that is written. */
   keep: number;
+  /** How often it is seen whether the file is still that of its name. */
+  lookEveryMs?: number;
 }
 
 export interface Appended {
@@ -25,12 +29,13 @@ export interface Appended {
  * Invariants:
  * - One call at a time: the caller waits for the one before.
  * - A line that was cut short (a full disk, a killed process) is closed by a newline before the next one.
- * - What is written goes to the file of that name: one that was removed or renamed by somebody else is let go.
+ * - What is written goes to the file of that name: one that was removed or renamed by somebody else is let go at the next look.
  */
 export class AccessFile {
   private readonly options: AccessFileOptions;
   private handle: FileHandle | undefined;
   private sizeBytes = 0;
+  private lookAtMs = 0;
 
   constructor(options: AccessFileOptions) {
     this.options = options;
@@ -42,6 +47,7 @@ export class AccessFile {
     try {
       const handle = await this.handleFor(lines.length);
       while (writtenBytes < lines.length) writtenBytes += (await handle.write(lines, writtenBytes)).bytesWritten;
+      this.sizeBytes += writtenBytes;
       return { writtenBytes };
     } catch (error) {
       // The next call opens it anew, and looks how it ends.
@@ -67,6 +73,9 @@ export class AccessFile {
 
   private async currentHandle(): Promise<FileHandle | undefined> {
     if (!this.handle) return undefined;
+    const nowMs = performance.now();
+    if (nowMs < this.lookAtMs) return this.handle;
+    this.lookAtMs = nowMs + (this.options.lookEveryMs ?? defaultLookEveryMs);
     const [own, named] = await Promise.all([this.handle.stat(), statIfThere(this.options.path)]);
     this.sizeBytes = own.size;
     if (named?.ino === own.ino && named.dev === own.dev) return this.handle;

@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import type { TenantName } from '../base/ids.ts';
 import { createChannel } from '../protocol/channel.ts';
 import type { CertificateEvent, EdgeKeyNotifications, EdgeNotifications, EdgeRequests, TenantCertificate } from '../protocol/edge.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
@@ -60,6 +59,11 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     onFault: (error) => send('error', error.message),
     handlers: {
       ...routeHandlers(edge, listenOnce),
+      'remove-tenant': (params: unknown) => {
+        const { tenant } = params as EdgeNotifications['remove-tenant'];
+        edge.routes.removeTenant(tenant);
+        accessLogs?.forget(tenant);
+      },
       ...keyHandlers(edge),
       ...certificateHandlers(edge, (event) => channel.notify('certificate', event)),
       'drain-upstream': async (params) => {
@@ -111,7 +115,6 @@ function routeHandlers({ routes, certificates }: Edge, onWhole: () => Promise<vo
       return onWhole();
     },
     'set-tenant': (params: unknown) => routes.setTenant(params as EdgeNotifications['set-tenant']),
-    'remove-tenant': (params: unknown) => routes.removeTenant((params as { tenant: TenantName }).tenant),
     'set-app': (params: unknown) => routes.setApp(params as EdgeNotifications['set-app']),
   };
 }

@@ -118,10 +118,10 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
     this.over = true;
     this.dropPending(this.pending?.length ?? 0);
     const { stream } = this;
-    if (stream.queuedBytes > 0) return this.limit(this.edge.limits.clientStallMs);
     // RFC 9113 8.1: the client need not send the rest.
-    if (!stream.requestEnded) stream.reset(errorCode.noError);
-    this.edge.deadlines.forget(this);
+    stream.requestUnwanted = true;
+    if (stream.closed) this.edge.deadlines.forget(this);
+    else this.limit(this.edge.limits.clientStallMs);
   }
 
   cut(): void {

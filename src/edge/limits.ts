@@ -41,7 +41,7 @@ export const defaultLimits: EdgeLimits = {
   upstreamIdleMs: 4_000,
   tickMs: 500,
   heldRequestsPerApp: 64,
-  idleConnectionsPerUpstream: 64,
+  idleConnectionsPerUpstream: 256,
   interimResponses: 16,
   clientConnections: 16_384,
 };

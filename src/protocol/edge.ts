@@ -135,10 +135,20 @@ export interface EdgeKeyNotifications {
   'set-context-keys': { keys: { id: string; privateKey: string }[] };
 }
 
+/** What an edge answers to a CA for a host. One host has at most one of each type. */
+export type EdgeChallenge =
+  /** RFC 8555 8.3: the body of `/.well-known/acme-challenge/TOKEN`. */
+  | { type: 'http-01'; host: string; token: string; keyAuthorization: string }
+  /** RFC 8737: the certificate for handshakes with this name that offer the protocol `acme-tls/1`; PEM. */
+  | { type: 'tls-alpn-01'; host: string; chain: string; key: string };
+
 /** Daemon -> master -> edges: requests. */
 export interface EdgeRequests {
   /** Answered when no request (tunnels not counted) is open at the upstream any more, or after `timeoutMs`. The upstream was unlisted before. */
   'drain-upstream': { params: { id: string; timeoutMs: number }; result: { drained: boolean } };
+  /** Answered when every edge serves it. */
+  'set-challenge': { params: EdgeChallenge; result: null };
+  'remove-challenge': { params: { type: EdgeChallenge['type']; host: string }; result: null };
   /** Stop accepting, finish what is open within `timeoutMs`, then exit. */
   shutdown: { params: { timeoutMs: number }; result: null };
 }
@@ -158,5 +168,7 @@ export const edgeEvents = {
   /** An edge ended and was started again, and the like. */
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(4096) }),
   /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
+  /** A handshake for a name of a tenant that has no certificate; so many a second at most. */
+  'handshake-without-certificate': z.strictObject({ name: z.string().max(255) }),
   certificate: z.strictObject({ tenant: z.string().max(64), id: z.string().max(256), problem: z.string().max(1024).optional() }),
 };

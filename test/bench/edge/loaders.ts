@@ -45,7 +45,7 @@ export async function loadWithWrk(target: LoadTarget, load: WrkLoad): Promise<Lo
 function parseWrk(text: string): LoadFigures {
   const bad = /^ *(Socket errors|Non-2xx).*$/m.exec(text);
   if (bad) throw new Error(bad[0].trim());
-  const percentile = (name: string): number => toMs(capture(text, new RegExp(`^ *${name}% +([\\d.]+[a-z]+)$`, 'm')));
+  const percentile = (name: string): number => toMs(capture(text, new RegExp(`^ *${name}% +([\\d.]+[a-z]+) *$`, 'm')));
   const requests = Number(capture(text, /^ *(\d+) requests in /m));
   if (requests === 0) throw new Error('not one request was answered');
   return {

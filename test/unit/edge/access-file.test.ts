@@ -58,7 +58,7 @@ describe('an access log file', () => {
   });
 
   test('is made anew when somebody took it away while it was open', async () => {
-    const file = new AccessFile({ path, maxBytes: 1_000, keep: 2 });
+    const file = new AccessFile({ path, maxBytes: 1_000, keep: 2, lookEveryMs: 0 });
     await file.append(Buffer.from('one\n'));
     renameSync(path, join(dir, 'taken'));
     await file.append(Buffer.from('two\n'));
