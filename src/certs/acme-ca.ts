@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import acme from 'acme-client';
+import * as acme from 'acme-client';
 import { z } from 'zod';
 import { type BackoffPolicy, backoffDelayMs } from '../base/backoff.ts';
 import type { AcmeDirectory } from '../protocol/certs.ts';
@@ -17,9 +17,7 @@ export interface AcmeCaOptions {
 const directoryDocument = z.object({
   newOrder: z.string(),
   renewalInfo: z.string().optional(),
-  meta: z
-    .object({ caaIdentities: z.array(z.string()).default([]), profiles: z.record(z.string(), z.unknown()).default({}) })
-    .prefault({}),
+  meta: z.object({ caaIdentities: z.array(z.string()).default([]), profiles: z.record(z.string(), z.unknown()).default({}) }).prefault({}),
 });
 export type DirectoryDocument = z.infer<typeof directoryDocument>;
 
@@ -62,7 +60,7 @@ export class AcmeCa {
   async readDirectory(): Promise<DirectoryDocument> {
     const nowMs = this.options.nowMs();
     if (this.document && this.document.untilMs > nowMs) return this.document.value;
-    const parsed = directoryDocument.safeParse(await getDocument(this.url));
+    const parsed = directoryDocument.safeParse((await getDocument(this.url)).document);
     if (!parsed.success) throw new AcmeFault({ status: 0, type: 'none', detail: `${this.url} is no ACME directory` });
     this.document = { value: parsed.data, untilMs: nowMs + directoryMaxAgeMs };
     return parsed.data;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type acme from 'acme-client';
+import type * as acme from 'acme-client';
 import { AcmeFault, readError, toProofFault } from './acme-fault.ts';
 import { retryAfterMsOf } from './acme-transport.ts';
 import { ariIdOf, faultOf } from './issued.ts';
@@ -95,7 +95,11 @@ async function place(options: OrderOptions): Promise<Begun> {
   return { order, pending };
 }
 
-async function request(client: acme.Client, { profile, replaces }: OrderOptions, order: { identifiers: acme.Order['identifiers'] }): Promise<Order> {
+async function request(
+  client: acme.Client,
+  { profile, replaces }: OrderOptions,
+  order: { identifiers: acme.Order['identifiers'] },
+): Promise<Order> {
   const wanted = { ...order, ...(profile !== undefined && { profile }) };
   if (replaces === undefined) return client.createOrder(wanted);
   try {
@@ -123,7 +127,11 @@ async function prove(order: Order, options: OrderOptions): Promise<Order> {
   } finally {
     await proof.cleanUp();
   }
-  return poll(options, () => client.getOrder(order), ({ status }) => status !== 'pending');
+  return poll(
+    options,
+    () => client.getOrder(order),
+    ({ status }) => status !== 'pending',
+  );
 }
 
 async function answer(authorization: acme.Authorization, options: OrderOptions): Promise<void> {

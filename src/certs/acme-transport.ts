@@ -1,6 +1,6 @@
 import { Agent, type RequestOptions, request } from 'node:https';
 import { rootCertificates } from 'node:tls';
-import acme from 'acme-client';
+import * as acme from 'acme-client';
 import { messageOf } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { AcmeFault, parseProblem, parseRetryAfterMs } from './acme-fault.ts';
@@ -51,17 +51,25 @@ export function installTransport(caPem: string | undefined): () => void {
   return () => agent.destroy();
 }
 
-/** A document that needs no signature: the directory, renewal information. */
-export async function getDocument(url: string): Promise<unknown> {
+/** A document that needs no signature: the directory, renewal information; and when the CA wants to be asked for it again. */
+export async function getDocument(url: string): Promise<{ document: unknown; waitMs: number | undefined }> {
   const { data } = await acme.axios.get<unknown>(url);
-  return data;
+  return { document: data, waitMs: typeof data === 'object' && data !== null ? waits.get(data) : undefined };
 }
 
 async function send(agent: Agent, { url = '', method = 'get', headers, data }: Outgoing): Promise<Reply> {
   const body = typeof data === 'string' ? data : undefined;
-  const fields = { ...plainHeaders(headers), 'user-agent': `tenantd/${version}`, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) };
+  const fields = {
+    ...plainHeaders(headers),
+    'user-agent': `tenantd/${version}`,
+    ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+  };
   try {
-    return await exchange(url, { agent, method: method.toUpperCase(), headers: fields, signal: AbortSignal.timeout(requestTimeoutMs) }, body);
+    return await exchange(
+      url,
+      { agent, method: method.toUpperCase(), headers: fields, signal: AbortSignal.timeout(requestTimeoutMs) },
+      body,
+    );
   } catch (error) {
     throw new AcmeFault({ status: 0, type: 'unreachable', detail: `${new URL(url).host} can not be reached: ${messageOf(error)}` });
   }

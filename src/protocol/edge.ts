@@ -167,8 +167,8 @@ export const edgeEvents = {
   hello: z.strictObject({ version: z.string().max(64) }),
   /** An edge ended and was started again, and the like. */
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(4096) }),
-  /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
   /** A handshake for a name of a tenant that has no certificate; so many a second at most. */
   'handshake-without-certificate': z.strictObject({ name: z.string().max(255) }),
+  /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
   certificate: z.strictObject({ tenant: z.string().max(64), id: z.string().max(256), problem: z.string().max(1024).optional() }),
 };
