@@ -18,17 +18,19 @@ const importTable: Record<string, Allowance> = {
   protocol: { folders: ['base'], packages: ['zod'] },
   config: { folders: ['base'], packages: ['zod', 'yaml', 'chokidar'] },
   http1: { folders: ['base'], packages: [] },
+  http2: { folders: ['base'], packages: [] },
   logs: { folders: ['base'], packages: [] },
   privileged: { folders: ['base'], packages: [] },
   // Processes
   daemon: { folders: ['privileged', 'config', 'protocol', 'base'], packages: ['pino', 'zod'] },
-  edge: { folders: ['http1', 'logs', 'protocol', 'base'], packages: [] },
+  edge: { folders: ['http1', 'http2', 'logs', 'protocol', 'base'], packages: [] },
   tenant: { folders: ['http1', 'logs', 'protocol', 'base'], packages: ['send'] },
   job: { folders: ['logs', 'protocol', 'config', 'base'], packages: [] },
   worker: { folders: ['http1', 'protocol', 'base'], packages: [] },
+  certs: { folders: ['protocol', 'base'], packages: ['acme-client', '@peculiar/x509', 'zod'] },
   cli: { folders: ['protocol', 'config', 'base'], packages: ['commander'] },
 };
-const processes = ['daemon', 'edge', 'tenant', 'job', 'worker', 'cli'];
+const processes = ['daemon', 'edge', 'certs', 'tenant', 'job', 'worker', 'cli'];
 
 /** Violations that are meant, each with its reason. */
 const exceptions: Record<Violation, string> = {
@@ -37,7 +39,7 @@ const exceptions: Record<Violation, string> = {
 };
 
 /** Lines of code in the files that the daemon loads. What runs as root is to stay small enough to be read. */
-const rootLineBudget = 6_500;
+const rootLineBudget = 7_500;
 
 /** What opens, or parses, files that a tenant can write: for jobs, in their sandboxes. `check` runs as whoever calls it. */
 const readersOfTenantFiles = ['manifest', 'guess-start', 'app-folder', 'check'].map((name) => `src/config/${name}.ts`);
