@@ -72,8 +72,7 @@ class CaList implements AcmeIssuer {
   }
 
   async check(name: string): Promise<NameCheck> {
-    // A CA that does not answer names no identities; the DNS can be looked at all the same.
-    const identities = await Promise.all(this.cas.map((ca) => identitiesOf(ca).catch((): string[] => [])));
+    const identities = await Promise.all(this.cas.map((ca) => this.identitiesOf(ca)));
     return checkDomain(name, {
       dns: this.dns,
       publicAddresses: this.publicAddresses(),
@@ -126,7 +125,7 @@ class CaList implements AcmeIssuer {
     const judged = await Promise.all(
       well.map(async (ca) => ({
         ca,
-        isPermitted: !caa || permitsCa(caa, name.startsWith('*.'), await identitiesOf(ca).catch((): string[] => [])),
+        isPermitted: !caa || permitsCa(caa, name.startsWith('*.'), await this.identitiesOf(ca)),
       })),
     );
     const permitted = judged.filter(({ isPermitted }) => isPermitted).map(({ ca }) => ca);
@@ -161,10 +160,17 @@ class CaList implements AcmeIssuer {
   /** What it means for the CA; answers with what it means for the name. */
   private note(ca: AcmeCa, { domain }: NameEntry, error: unknown): TryFault {
     const fault = toTryFault(error, ca.host);
-    if (!(fault instanceof TryFault)) return new TryFault('ca', `${ca.host}: ${messageOf(error)}`, { cause: error });
+    if (!(fault instanceof TryFault)) return new TryFault('outside', `something went wrong here: ${messageOf(error)}`, { cause: error });
     if (error instanceof AcmeFault && error.type === 'rateLimited') ca.noteRateLimit(domain, error.retryAfterMs);
     else if (fault.blame === 'ca') ca.noteFault(fault.retryAfterMs);
     return fault;
+  }
+
+  /** A CA that does not answer names none; the DNS can be looked at all the same. */
+  private async identitiesOf(ca: AcmeCa): Promise<readonly string[]> {
+    if (ca.availableAtMs > this.tools.nowMs()) return [];
+    const directory = await ca.readDirectory().catch(() => undefined);
+    return directory?.meta.caaIdentities ?? [];
   }
 
   private provesByDnsFirst(name: string): boolean {
@@ -174,10 +180,6 @@ class CaList implements AcmeIssuer {
   private publicAddresses(): readonly string[] {
     return this.acme.publicAddresses.length > 0 ? this.acme.publicAddresses : findPublicAddresses();
   }
-}
-
-async function identitiesOf(ca: AcmeCa): Promise<string[]> {
-  return (await ca.readDirectory()).meta.caaIdentities;
 }
 
 function noProofText(name: string): string {

@@ -48,7 +48,7 @@ async function targetOf(dns: Pick<DnsLookup, 'alias'>, name: string): Promise<st
 export async function awaitRecord(dns: Pick<DnsLookup, 'texts'>, { name, value }: { name: string; value: string }): Promise<boolean> {
   const endMs = performance.now() + propagationMs;
   for (let pauseMs = firstPauseMs; performance.now() < endMs; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-    const texts = await dns.texts(name).catch((error: unknown) => {
+    const texts = await dns.texts(name).catch((error: unknown): string[] => {
       // It may come back meanwhile.
       if (error instanceof TryFault) return [];
       throw error;

@@ -98,7 +98,8 @@ export class LocalCa {
   private async makeRoot(): Promise<Root> {
     const keys = await makeKeyPair();
     const subject = `CN=tenantd local CA ${randomBytes(3).toString('hex')}`;
-    const notAfterMs = this.nowMs() + rootLifetimeMs;
+    // Certificates know seconds only.
+    const notAfterMs = Math.floor((this.nowMs() + rootLifetimeMs) / 1_000) * 1_000;
     const certificate = await makeCertificate({
       ...{ subject, keys, notAfterMs },
       notBeforeMs: this.nowMs() - backdateMs,

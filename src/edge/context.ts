@@ -3,6 +3,7 @@ import type { AccessLogs } from './access-log.ts';
 import { Certificates } from './certificates.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { ResponseHead } from '../http1/response-head.ts';
+import { Challenges } from './challenges.ts';
 import { CompressionShare } from './compression-share.ts';
 import { ContextTokens } from './context-token.ts';
 import { Deadlines } from './deadlines.ts';
@@ -27,6 +28,7 @@ export interface EdgeContext {
   /** Read anew for each request of a trusted proxy. */
   readonly forwardedClient: ForwardedClient;
   readonly certificates: Certificates;
+  readonly challenges: Challenges;
   readonly contextTokens: ContextTokens;
   readonly http2: Http2Context;
   readonly compression: CompressionShare;
@@ -57,6 +59,7 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
     trustedProxies,
     forwardedClient: new ForwardedClient(trustedProxies),
     certificates: new Certificates(),
+    challenges: new Challenges(),
     contextTokens: new ContextTokens(),
     compression: new CompressionShare(),
     http2: new Http2Context({ limits: defaultHttp2Limits, nowMs: () => deadlines.nowMs, schedule: (flush) => void setImmediate(flush) }),

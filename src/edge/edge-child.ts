@@ -6,8 +6,8 @@ export interface EdgeChildOptions {
   /** The program and its arguments for an edge; its place among the edges is put behind them. */
   command: readonly [string, ...string[]];
   listenerFds: readonly number[];
-  onLog: Handler;
-  onCertificate: Handler;
+  /** What the edge tells. */
+  handlers: Readonly<Record<string, Handler>>;
 }
 
 /** One edge as its master sees it. Entry: main.ts, role `edge`. */
@@ -24,7 +24,7 @@ const maxQueuedBytes = 64 << 20;
 
 /** Gives it the listening sockets as the descriptors 3 and up, and after them a socket for its channel. */
 export function startEdgeChild(options: EdgeChildOptions, place: number): EdgeChild {
-  const { listenerFds, onLog, onCertificate } = options;
+  const { listenerFds, handlers } = options;
   const [program, ...args] = options.command;
   const child = spawn(program, [...args, `${place}`], { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe'] });
   const stream: unknown = child.stdio[3 + listenerFds.length];
@@ -32,7 +32,7 @@ export function startEdgeChild(options: EdgeChildOptions, place: number): EdgeCh
   const channel = createChannel({
     stream: stream instanceof Duplex ? stream : closedStream(),
     maxQueuedBytes,
-    handlers: { log: onLog, certificate: onCertificate },
+    handlers,
   });
   return { channel, exited: exitOf(child), startedAtMs: performance.now(), kill: () => void child.kill('SIGKILL') };
 }

@@ -1,4 +1,5 @@
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import type { ChallengeMessage } from './challenge-record.ts';
 import { type EdgeChild, type EdgeChildOptions, startEdgeChild } from './edge-child.ts';
 import type { FaultLog } from './fault-log.ts';
 import type { RouteMessage } from './route-record.ts';
@@ -11,7 +12,7 @@ export interface EdgeChildrenOptions extends EdgeChildOptions {
   replay: () => Iterable<EdgeMessage>;
 }
 
-type EdgeMessage = RouteMessage | KeyMessage;
+type EdgeMessage = RouteMessage | KeyMessage | ChallengeMessage;
 
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 10_000 };
 /** What an edge may take beyond the time it was given, to end or to answer. */
@@ -42,6 +43,13 @@ export class EdgeChildren {
   async drainUpstream(id: string, timeoutMs: number): Promise<boolean> {
     const drained = await Promise.all([...this.living].map((child) => drainOne(child, id, timeoutMs)));
     return drained.every(Boolean);
+  }
+
+  /** Settles when every edge has answered, has ended, or has had its time. */
+  async askAll(method: string, params: unknown, timeoutMs: number): Promise<void> {
+    const answers = [...this.living].map(({ channel, exited }) => Promise.race([channel.request(method, params, timeoutMs), exited]));
+    // One that hangs, or refuses, is no reason to keep the others' answers back.
+    await Promise.allSettled(answers);
   }
 
   async shutdown(timeoutMs: number): Promise<void> {

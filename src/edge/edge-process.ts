@@ -1,6 +1,13 @@
 import { Socket } from 'node:net';
 import { createChannel } from '../protocol/channel.ts';
-import type { CertificateEvent, EdgeKeyNotifications, EdgeNotifications, EdgeRequests, TenantCertificate } from '../protocol/edge.ts';
+import type {
+  CertificateEvent,
+  EdgeChallenge,
+  EdgeKeyNotifications,
+  EdgeNotifications,
+  EdgeRequests,
+  TenantCertificate,
+} from '../protocol/edge.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
 import { createEdge, type Edge } from './edge.ts';
 import type { LogLevel } from './fault-log.ts';
@@ -34,7 +41,8 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   const send = (level: LogLevel, message: string): void => channel.notify('log', { level, message });
   const reportFault = createFaultLog(send, () => performance.now());
   const accessLogs = logSettings && createAccessLogs({ ...logSettings, nowMs: Date.now, reportFault });
-  const edge = createEdge({ ...options, accessLogs, reportFault });
+  const tellMissingCertificate = (name: string): void => channel.notify('handshake-without-certificate', { name });
+  const edge = createEdge({ ...options, accessLogs, tellMissingCertificate, reportFault });
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
@@ -89,12 +97,20 @@ function keyHandlers({ contextTokens, setTicketKeys }: Edge) {
   };
 }
 
-function certificateHandlers({ certificates }: Edge, report: (event: CertificateEvent) => void) {
+function certificateHandlers({ certificates, challenges }: Edge, report: (event: CertificateEvent) => void) {
   return {
     'set-certificate': (params: unknown) => {
       const certificate = params as TenantCertificate;
       const problem = certificates.set(certificate, Date.now());
       report({ tenant: certificate.tenant, id: certificate.id, ...(problem !== undefined && { problem }) });
+    },
+    'set-challenge': (params: unknown) => {
+      challenges.set(params as EdgeChallenge);
+      return null;
+    },
+    'remove-challenge': (params: unknown) => {
+      challenges.remove(params as EdgeChallenge);
+      return null;
     },
     'remove-certificate': (params: unknown) => {
       const { tenant, id } = params as EdgeNotifications['remove-certificate'];

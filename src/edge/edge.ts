@@ -10,6 +10,7 @@ import { canonicalAddress } from './ip-address.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
 import type { ProxiedConnection } from './proxied-connection.ts';
 import { readProxiedSocket } from './proxied-socket.ts';
+import { createMissingCertificates } from './missing-certificates.ts';
 import { createTlsServer } from './tls-server.ts';
 
 export interface EdgeOptions {
@@ -23,6 +24,8 @@ export interface EdgeOptions {
   /** Of how many edges this is one: each has its equal share of what a tenant may do. */
   processes?: number;
   accessLogs?: AccessLogs | undefined;
+  /** Of a tenant's host for which a client came, and there was no certificate. */
+  tellMissingCertificate?: (host: string) => void;
   reportFault: FaultLog;
 }
 
@@ -30,6 +33,7 @@ export interface EdgeOptions {
 export interface Edge {
   readonly routes: EdgeContext['routes'];
   readonly certificates: Certificates;
+  readonly challenges: EdgeContext['challenges'];
   /** Answers with the server, which tells its address. */
   listen(target: ListenOptions | { fd: number }, scheme: 'http' | 'https'): Promise<Server>;
   /** See EdgeKeyNotifications. */
@@ -56,7 +60,8 @@ export function createEdge(options: EdgeOptions): Edge {
   /** What proxies said of connections on which TLS begins. */
   const handshakes = new Map<string, ProxiedConnection>();
   const { promise: empty, resolve: settleEmpty } = Promise.withResolvers<void>();
-  const tlsServer = createTlsServer({ ...context, onConnection: acceptSecure });
+  const onMissingCertificate = createMissingCertificates(options.tellMissingCertificate ?? (() => {}), () => performance.now());
+  const tlsServer = createTlsServer({ ...context, onMissingCertificate, onConnection: acceptSecure });
 
   function accept(socket: Socket, scheme: 'http' | 'https'): void {
     if (!makeRoom(connections, limits.clientConnections)) return void socket.destroy();
@@ -103,6 +108,7 @@ export function createEdge(options: EdgeOptions): Edge {
   return {
     routes: context.routes,
     certificates: context.certificates,
+    challenges: context.challenges,
     contextTokens: context.contextTokens,
     async listen(target, scheme) {
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, scheme));

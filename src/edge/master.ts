@@ -1,9 +1,15 @@
 import type { EdgeRequests } from '../protocol/edge.ts';
+import { type ChallengeMessage, ChallengeRecord } from './challenge-record.ts';
 import { DaemonLink } from './daemon-link.ts';
 import { EdgeChildren } from './edge-children.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createSharedKeys, type SharedKeys } from './shared-keys.ts';
 import { type RouteMessage, routeMethods, RouteRecord } from './route-record.ts';
+
+/** What edges tell the daemon. */
+const passedEvents = ['certificate', 'handshake-without-certificate'];
+/** For an edge that hangs: the CA does not wait for ever either. */
+const challengeTimeLimitMs = 5_000;
 
 export interface MasterOptions {
   controlSocket: string;
@@ -22,6 +28,7 @@ export interface Master {
 /** Starts the edges and stands between them and the daemon. It outlives the daemon, and the edges never outlive it. */
 export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }: MasterOptions): Master {
   const record = new RouteRecord();
+  const challenges = new ChallengeRecord();
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   const log = (level: LogLevel, message: string): void => {
     if (!link.notify('log', { level, message })) process.stderr.write(`${level}: ${message}\n`);
@@ -32,13 +39,20 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
     listenerFds,
     count: processes,
     log,
-    replay: () => [...keys.replay(), ...record.replay()],
-    onLog: (params) => {
-      const { level, message } = params as { level: LogLevel; message: string };
-      log(level, message);
+    replay: () => [...keys.replay(), ...challenges.replay(), ...record.replay()],
+    handlers: {
+      log: (params) => {
+        const { level, message } = params as { level: LogLevel; message: string };
+        log(level, message);
+      },
+      ...Object.fromEntries(passedEvents.map((method) => [method, (params: unknown) => void link.notify(method, params)])),
     },
-    onCertificate: (params) => void link.notify('certificate', params),
   });
+  const askAll = async (message: ChallengeMessage): Promise<null> => {
+    challenges.record(message);
+    await children.askAll(message.method, message.params, challengeTimeLimitMs);
+    return null;
+  };
   const pass = (method: RouteMessage['method'], params: unknown): void => {
     const message = { method, params } as RouteMessage;
     record.record(message);
@@ -53,6 +67,8 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
         const { id, timeoutMs } = params as EdgeRequests['drain-upstream']['params'];
         return { drained: await children.drainUpstream(id, timeoutMs) };
       },
+      'set-challenge': (params) => askAll({ method: 'set-challenge', params: params as EdgeRequests['set-challenge']['params'] }),
+      'remove-challenge': (params) => askAll({ method: 'remove-challenge', params: params as EdgeRequests['remove-challenge']['params'] }),
       shutdown: async (params) => {
         await children.shutdown((params as EdgeRequests['shutdown']['params']).timeoutMs);
         // After the answer, which is written in this turn.

@@ -16,7 +16,7 @@ type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 
 /** A request's way before it is sent on, in order. */
 export const requestSteps: readonly Step[] = [
-  ...[readRequest, readClient, findTenant, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
+  ...[readRequest, readClient, findTenant, answerChallenge, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
   serveContextKeys,
   ...[routePath, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
 ];
@@ -52,6 +52,14 @@ function findTenant(exchange: Exchange, head: RequestHead): Answer | undefined {
   const { requestTimeoutMs } = host.tenant.limits;
   if (requestTimeoutMs > 0) exchange.endsAtMs = exchange.edge.deadlines.nowMs + requestTimeoutMs;
   return undefined;
+}
+
+/** RFC 8555 8.3: a CA that asks for a name asks nothing of its app. */
+function answerChallenge({ edge }: Exchange, head: RequestHead): Answer | undefined {
+  const bytes = edge.challenges.httpContent(head.host, head.target);
+  if (!bytes) return undefined;
+  const document = { contentType: 'application/octet-stream', cacheControl: 'no-store', bytes };
+  return { status: 200, sentence: '', outcome: 'edge', document };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { constants } from 'node:crypto';
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import type { Certificates } from './certificates.ts';
+import { acmeProtocol, type Challenges } from './challenges.ts';
 import type { EdgeLimits } from './limits.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -10,21 +11,44 @@ const tls12Ciphers = [
   ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
 ];
 const tls13Ciphers = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+/** In the order of preference. */
+const protocols = ['h2', 'http/1.1'];
 
 export interface TlsServerOptions {
   routes: RouteTable;
   certificates: Certificates;
+  challenges: Challenges;
   limits: EdgeLimits;
+  /** A tenant has this host, which may be a wildcard, but no certificate for it. */
+  onMissingCertificate: (host: string) => void;
   onConnection: (socket: TLSSocket) => void;
 }
 
 /** Makes TLS of accepted connections (given to it by `connection` events); it listens nowhere itself. */
-export function createTlsServer({ routes, certificates, limits, onConnection }: TlsServerOptions): Server {
-  const findContext = (serverName: string): SecureContext | undefined => {
+export function createTlsServer(options: TlsServerOptions): Server {
+  const { challenges, limits, onConnection } = options;
+  /**
+   * Handshakes of a CA that checks a name. In TLS 1.3 the protocol is chosen before the certificate, so the one must tell the other;
+   * in TLS 1.2 it is the other way round, and such a check fails, for which the CA has other ways.
+   */
+  const checks = new WeakSet<object>();
+
+  function chooseProtocol(
+    this: object,
+    { servername, protocols: offered }: { servername: string; protocols: string[] },
+  ): string | undefined {
+    if (!offered.includes(acmeProtocol)) return protocols.find((protocol) => offered.includes(protocol));
+    if (!challenges.tlsContext(servername.toLowerCase())) return undefined;
+    checks.add(this);
+    return acmeProtocol;
+  }
+
+  // Without a certificate for the name the handshake fails, as it must: any other certificate would be the wrong one.
+  function chooseCertificate(this: object, serverName: string, done: (error: null, context?: SecureContext) => void): void {
     const host = serverName.toLowerCase();
-    const tenant = routes.findHost(host)?.tenant;
-    return tenant && certificates.find(tenant.name, host)?.context;
-  };
+    done(null, checks.has(this) ? challenges.tlsContext(host) : findContext(options, host));
+  }
+
   const server = createServer({
     allowHalfOpen: true,
     minVersion: 'TLSv1.2',
@@ -32,13 +56,24 @@ export function createTlsServer({ routes, certificates, limits, onConnection }: 
     honorCipherOrder: true,
     // A client that renegotiates makes the edge pay for each handshake.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-    ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: limits.handshakeMs,
-    // Without a certificate for the name the handshake fails, as it must: any other certificate would be the wrong one.
-    SNICallback: (serverName, done) => done(null, findContext(serverName)),
+    ALPNCallback: chooseProtocol,
+    SNICallback: chooseCertificate,
   });
-  server.on('secureConnection', onConnection);
+  server.on('secureConnection', (socket) => {
+    // The handshake was all that the CA wanted.
+    if (checks.has(socket)) socket.end();
+    else onConnection(socket);
+  });
   // A client's fault, or its going away; the socket is closed by then.
   server.on('tlsClientError', (_, socket) => socket.destroy());
   return server;
+}
+
+function findContext({ routes, certificates, onMissingCertificate }: TlsServerOptions, host: string): SecureContext | undefined {
+  const entry = routes.findHost(host);
+  if (!entry) return undefined;
+  const certificate = certificates.find(entry.tenant.name, host);
+  if (!certificate) onMissingCertificate(entry.wildcard ?? host);
+  return certificate?.context;
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { X509Certificate } from 'node:crypto';
 import https from 'node:https';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -132,6 +133,44 @@ describe('over TLS', () => {
     );
     request.on('error', reject);
     await expect(promise).rejects.toThrow('aborted');
+  });
+});
+
+describe('a CA that checks a name', () => {
+  test('gets the answer that was ordered over plain http, and at no other path', async () => {
+    const edge = await startSecureEdge();
+    edge.edge.challenges.set({ type: 'http-01', host, token: 'a-token', keyAuthorization: 'a-token.thumb' });
+    const path = '/.well-known/acme-challenge/a-token';
+    expect(await exchangeRaw(edge.port, get(path, close))).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\na-token\.thumb$/);
+    expect(await exchangeRaw(edge.port, get(`${path}x`, close))).toMatch(/^HTTP\/1\.1 308 /);
+    edge.edge.challenges.remove({ type: 'http-01', host });
+    expect(await exchangeRaw(edge.port, get(path, close))).toMatch(/^HTTP\/1\.1 308 /);
+  });
+
+  test('gets the certificate that was ordered in a handshake of its own kind, and everybody else the usual one', async () => {
+    const edge = await startSecureEdge();
+    const ordered = makeCertificate([host]);
+    edge.edge.challenges.set({ type: 'tls-alpn-01', host, ...ordered });
+    const check = await handshake(edge, { ALPNProtocols: ['acme-tls/1'], ca: ordered.chain });
+    expect([check.alpnProtocol, check.getPeerX509Certificate()?.fingerprint]).toEqual([
+      'acme-tls/1',
+      new X509Certificate(ordered.chain).fingerprint,
+    ]);
+    await once(check.resume(), 'end');
+    const usual = await handshake(edge, { ALPNProtocols: ['http/1.1'] });
+    expect(usual.getPeerX509Certificate()?.fingerprint).toBe(new X509Certificate(certificate.chain).fingerprint);
+    edge.edge.challenges.remove({ type: 'tls-alpn-01', host });
+    await expect(handshake(edge, { ALPNProtocols: ['acme-tls/1'] })).rejects.toThrow(/alert/);
+  });
+
+  test('is sent for when a client asks for a host of a tenant that has no certificate, once, and never for another name', async () => {
+    const told: string[] = [];
+    const edge = await startEdge({}, { tellMissingCertificate: (name) => told.push(name) });
+    edge.route({ hosts: [hostRoute(host), hostRoute(`*.shops.${host}`)] });
+    for (const servername of [host, host, `one.shops.${host}`, `two.shops.${host}`, 'nobody.example']) {
+      await expect(handshake(edge, { servername })).rejects.toThrow(/alert|disconnected/);
+    }
+    expect(told).toEqual([host, `*.shops.${host}`]);
   });
 });
 
