@@ -36,13 +36,12 @@ class CaList implements AcmeIssuer {
   private readonly tools: AcmeTools;
   private readonly cas: readonly AcmeCa[];
   private readonly dns: DnsLookup;
-  private readonly closeTransport: () => void;
 
   constructor(acme: AcmeConfiguration, tools: AcmeTools) {
     this.acme = acme;
     this.tools = tools;
     this.dns = new DnsLookup(acme.resolvers);
-    this.closeTransport = installTransport(acme.caPem);
+    installTransport(acme.caPem);
     const { records, nowMs } = tools;
     this.cas = acme.directories.map((directory) => new AcmeCa({ directory, email: acme.email, records, nowMs }));
   }
@@ -102,7 +101,6 @@ class CaList implements AcmeIssuer {
 
   close(): void {
     this.dns.close();
-    this.closeTransport();
   }
 
   /** Orders are few: none is spent on a name of which the DNS says already that it will fail. */

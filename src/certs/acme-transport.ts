@@ -35,7 +35,7 @@ export function retryAfterMsOf(document: object): number | undefined {
  * problem type and Retry-After, and sleeps for minutes inside a request. Ours asks once, and every fault is an AcmeFault.
  * There is one such client a process, as its axios instance is one.
  */
-export function installTransport(caPem: string | undefined): () => void {
+export function installTransport(caPem: string | undefined): void {
   const agent = new Agent({ keepAlive: true, maxSockets, ...(caPem !== undefined && { ca: [...rootCertificates, caPem] }) });
   acme.axios.defaults.adapter = async (config) => {
     const outgoing = config as unknown as Outgoing;
@@ -48,7 +48,6 @@ export function installTransport(caPem: string | undefined): () => void {
     if (typeof data === 'object' && data !== null && waitMs !== undefined) waits.set(data, waitMs);
     return { data, status: reply.status, statusText: '', headers: reply.headers, config };
   };
-  return () => agent.destroy();
 }
 
 /** A document that needs no signature: the directory, renewal information; and when the CA wants to be asked for it again. */

@@ -62,7 +62,6 @@ export class Engine {
 
   /** What runs goes on with the issuer that it began with. */
   configure(acme: AcmeIssuer | undefined, budgets: CertificateBudgets = defaultBudgets): void {
-    this.issuer?.acme?.close();
     this.issuer = { acme };
     this.budgets = budgets;
     this.options.ledger.budgets.setLimits(budgets);
@@ -225,7 +224,7 @@ export class Engine {
           await store.saveRecord(entry);
         },
       });
-      await store.saveCertificate(entry, certificate);
+      await store.saveCertificate(entry, certificate, nowMs());
     } finally {
       permit.release();
     }

@@ -5,6 +5,8 @@ import { summarize } from './issued.ts';
 import type { NameEntry } from './names.ts';
 import type { CertificateRecord, Records } from './records.ts';
 
+const longestPauseMs = 3_600_000;
+
 /** The records of names: read into entries, and written before anybody relies on them. */
 export class NameStore {
   private readonly records: Records;
@@ -29,11 +31,16 @@ export class NameStore {
     await this.records.write('names', name, record);
   }
 
-  /** The certificate first: its key is in the order's record until it is there. */
-  async saveCertificate(entry: NameEntry, certificate: CertificateRecord): Promise<void> {
+  /**
+   * The certificate first: its key is in the order's record until it is there. `orderedMs`: it was ordered, and is not again for a
+   * while, whatever its dates say: a clock that is wrong, or a CA's, must not order without end.
+   */
+  async saveCertificate(entry: NameEntry, certificate: CertificateRecord, orderedMs?: number): Promise<void> {
     await this.records.write('certificates', entry.name, certificate);
-    entry.certificate = summarize(certificate);
-    entry.record = { name: entry.name, failures: 0 };
+    const summary = summarize(certificate);
+    entry.certificate = summary;
+    const pauseMs = Math.round(Math.min(longestPauseMs, (summary.notAfterMs - summary.notBeforeMs) / 30));
+    entry.record = { name: entry.name, failures: 0, ...(orderedMs !== undefined && { nextTryMs: orderedMs + pauseMs }) };
     await this.saveRecord(entry);
   }
 

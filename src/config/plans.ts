@@ -62,7 +62,7 @@ export const planSchema = z
     concurrentRequests: fields.concurrentRequests.prefault(64),
     queuedRequests: fields.queuedRequests.prefault(64),
     webSockets: fields.webSockets.prefault(256),
-    connectionsPerAddress: fields.connectionsPerAddress.prefault(128),
+    connectionsPerAddress: fields.connectionsPerAddress.prefault(1_000),
     bodySize: fields.bodySize.prefault('25M'),
     headerSize: fields.headerSize.prefault('32K'),
     uriSize: fields.uriSize.prefault('8K'),

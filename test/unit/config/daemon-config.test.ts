@@ -43,7 +43,7 @@ describe('defaults', () => {
               concurrentRequests: 64,
               queuedRequests: 64,
               webSockets: 256,
-              connectionsPerAddress: 128,
+              connectionsPerAddress: 1_000,
               idleTimeoutMs: 60_000,
               tunnelIdleTimeoutMs: 600_000,
               responseTimeoutMs: 60_000,
