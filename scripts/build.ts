@@ -10,6 +10,7 @@ const mains = {
   tenantd: 'src/daemon/main.ts',
   tenantctl: 'src/cli/main.ts',
   edge: 'src/edge/main.ts',
+  certs: 'src/certs/main.ts',
   host: 'src/tenant/main.ts',
   worker: 'src/worker/main.ts',
   job: 'src/job/main.ts',

@@ -3,6 +3,7 @@ import { rootCertificates } from 'node:tls';
 import * as acme from 'acme-client';
 import { messageOf } from '../base/errors.ts';
 import { version } from '../base/version.ts';
+import { NoncePool } from './nonce-pool.ts';
 import { AcmeFault, parseProblem, parseRetryAfterMs } from './acme-fault.ts';
 
 const requestTimeoutMs = 30_000;
@@ -10,7 +11,7 @@ const requestTimeoutMs = 30_000;
 const maxBodyBytes = 1 << 20;
 const maxSockets = 32;
 
-interface Outgoing {
+export interface Outgoing {
   url?: string;
   method?: string;
   headers: { toJSON(): Record<string, unknown> };
@@ -37,9 +38,10 @@ export function retryAfterMsOf(document: object): number | undefined {
  */
 export function installTransport(caPem: string | undefined): void {
   const agent = new Agent({ keepAlive: true, maxSockets, ...(caPem !== undefined && { ca: [...rootCertificates, caPem] }) });
+  const nonces = new NoncePool();
   acme.axios.defaults.adapter = async (config) => {
     const outgoing = config as unknown as Outgoing;
-    const reply = await send(agent, outgoing);
+    const reply = nonces.answer(outgoing) ?? nonces.keep(outgoing, await send(agent, outgoing));
     const data = readBody(reply);
     const problem = parseProblem(reply.status, data, parseRetryAfterMs(reply.headers['retry-after'], Date.now()));
     // acme-client asks again with a new nonce by itself (RFC 8555, 6.5).

@@ -46,11 +46,8 @@ export async function runCerts({ controlSocket, stateDir, nowMs = Date.now }: Ce
   const onStatus = (name: string): void => outbox.statusChanged(name);
   const engine: Engine = new Engine({
     ...{ store, ledger, localCa, nowMs, log, onStatus },
-    onCertificate: (name) => {
-      outbox.certificateChanged(name);
-      // A new certificate may have a renewal window of the CA's.
-      void housekeeping.run();
-    },
+    onCertificate: (name) => outbox.certificateChanged(name),
+    onIssued: (entry) => void housekeeping.askFor(entry),
     onRemoved: (tenant, name) => outbox.removed(tenant, name),
   });
   const housekeeping: Housekeeping = new Housekeeping({ engine, store, nowMs, log, onStatus });

@@ -23,6 +23,8 @@ export interface EngineOptions {
   nowMs: () => number;
   log: Log;
   onCertificate: (name: string) => void;
+  /** It is new, not read from disk. */
+  onIssued: (entry: NameEntry) => void;
   onStatus: (name: string) => void;
   onRemoved: (tenant: TenantName, name: string) => void;
 }
@@ -183,21 +185,30 @@ export class Engine {
     const { tenant } = entry;
     this.lastStart.set(tenant, ++this.starts);
     this.running.set(tenant, (this.running.get(tenant) ?? 0) + 1);
-    try {
-      if (acme && this.usesAcme(entry)) await this.order(entry, acme);
-      else await this.signLocally(entry);
-      entry.outsideFailures = 0;
-      if (entry.wanted) this.options.onCertificate(entry.name);
-    } catch (error) {
-      await this.fail(entry, error, acme);
-    }
+    const isIssued = await this.tryOnce(entry, acme);
     const left = (this.running.get(tenant) ?? 1) - 1;
     if (left > 0) this.running.set(tenant, left);
     else this.running.delete(tenant);
     Object.assign(entry, { phase: 'idle', forced: false, hinted: false });
     this.names.forget(entry);
     this.options.onStatus(entry.name);
+    if (isIssued && entry.wanted) {
+      this.options.onCertificate(entry.name);
+      this.options.onIssued(entry);
+    }
     this.planSoon();
+  }
+
+  private async tryOnce(entry: NameEntry, acme: AcmeIssuer | undefined): Promise<boolean> {
+    try {
+      if (acme && this.usesAcme(entry)) await this.order(entry, acme);
+      else await this.signLocally(entry);
+      entry.outsideFailures = 0;
+      return true;
+    } catch (error) {
+      await this.fail(entry, error, acme);
+      return false;
+    }
   }
 
   private async signLocally(entry: NameEntry): Promise<void> {

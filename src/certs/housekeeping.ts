@@ -19,6 +19,7 @@ export interface HousekeepingOptions {
 }
 
 const everyMs = 60_000;
+const sweepEveryMs = 86_400_000;
 const lookupsAtOnce = 8;
 /** When a CA's renewal information could not be had. */
 const askAgainAfterFailureMs = 6 * 3_600_000;
@@ -31,10 +32,12 @@ export class Housekeeping {
   private readonly options: HousekeepingOptions;
   private readonly stages = new WeakMap<NameEntry, ExpiryStage>();
   private readonly timer: NodeJS.Timeout;
+  private sweepAtMs: number;
   private round: Promise<void> | undefined = undefined;
 
   constructor(options: HousekeepingOptions) {
     this.options = options;
+    this.sweepAtMs = options.nowMs() + sweepEveryMs;
     this.timer = setInterval(() => void this.run(), everyMs);
   }
 
@@ -46,6 +49,12 @@ export class Housekeeping {
     return this.round;
   }
 
+  /** When the CA wants the certificate renewed that it has just issued. */
+  async askFor(entry: NameEntry): Promise<void> {
+    const { acme } = this.options.engine;
+    if (acme && entry.certificate?.ariId) await this.tolerate(entry, () => this.askForRenewal(entry, acme));
+  }
+
   close(): void {
     clearInterval(this.timer);
   }
@@ -54,6 +63,7 @@ export class Housekeeping {
     const { engine, nowMs } = this.options;
     const entries = engine.names.wanted().filter(({ loaded, phase }) => loaded && phase === 'idle');
     for (const entry of entries) this.announce(entry);
+    await this.sweep();
     const { acme } = engine;
     if (!acme) return;
     const setAside = entries.filter(({ record }) => record.setAsideAt !== undefined && (record.lookAgainMs ?? 0) <= nowMs());
@@ -61,6 +71,15 @@ export class Housekeeping {
     await inBatches(setAside, lookupsAtOnce, (entry) => this.tolerate(entry, () => this.lookAgain(entry, acme)));
     await inBatches(issued, lookupsAtOnce, (entry) => this.tolerate(entry, () => this.askForRenewal(entry, acme)));
     engine.planSoon();
+  }
+
+  private async sweep(): Promise<void> {
+    const { engine, store, nowMs, log } = this.options;
+    const names = [...engine.names.entries.keys()];
+    // No names at all is a daemon that has not told them yet, far more often than it is the truth.
+    if (names.length === 0 || nowMs() < this.sweepAtMs) return;
+    this.sweepAtMs = nowMs() + sweepEveryMs;
+    await store.removeOld(names, nowMs()).catch((error: unknown) => log.warn({}, `old certificates were not removed: ${messageOf(error)}`));
   }
 
   private announce(entry: NameEntry): void {

@@ -62,8 +62,9 @@ function messageOf(state: NameState, entry: NameEntry, facts: StatusFacts): stri
     case 'set-aside':
       return `Set aside after ${record.failures} failures; tried again when its DNS records change, or on request${why}`;
     case 'waiting':
-      return waitingMessage(facts, why);
+      break;
   }
+  return waitingMessage(facts, why);
 }
 
 function waitingMessage({ waitsFor, dueMs, nowMs }: StatusFacts, why: string): string {
@@ -78,8 +79,9 @@ function waitingMessage({ waitsFor, dueMs, nowMs }: StatusFacts, why: string): s
     case 'ca':
       return `Waiting until ${until}: no CA answers as it should${why}`;
     case undefined:
-      return dueMs > nowMs ? `Waiting for the next try${why}` : 'Waiting for its turn.';
+      break;
   }
+  return dueMs > nowMs ? `Waiting for the next try${why}` : 'Waiting for its turn.';
 }
 
 function problemOf(entry: NameEntry, state: NameState, { nowMs }: StatusFacts): Pick<NameStatus, 'problem'> {

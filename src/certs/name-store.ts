@@ -5,6 +5,7 @@ import { summarize } from './issued.ts';
 import type { NameEntry } from './names.ts';
 import type { CertificateRecord, Records } from './records.ts';
 
+const keptUnwantedMs = 400 * 86_400_000;
 const longestPauseMs = 3_600_000;
 
 /** The records of names: read into entries, and written before anybody relies on them. */
@@ -25,6 +26,11 @@ export class NameStore {
     // Killed between writing the certificate and forgetting its order.
     if (certificate && record?.order?.key === certificate.key) delete entry.record.order;
     entry.loaded = true;
+  }
+
+  /** A name that comes back soon finds its certificate again; one that stays away leaves nothing for ever. */
+  async removeOld(wanted: Iterable<string>, nowMs: number): Promise<void> {
+    await this.records.removeOld(wanted, nowMs - keptUnwantedMs);
   }
 
   async saveRecord({ name, record }: NameEntry): Promise<void> {

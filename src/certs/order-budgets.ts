@@ -17,12 +17,17 @@ export interface Room {
   scope: BudgetScope | undefined;
 }
 
+/** Orders that are older count in no window that anybody would set. */
+export const longestWindowMs: number = 31 * 86_400_000;
+
+const reservationMs = 1_000;
+
 /**
  * How many orders were placed, in sliding windows. Pure: the ledger keeps it on disk.
  *
  * Invariants:
  * - Orders placed plus places reserved never exceed a budget: whoever starts work on a name reserves first.
- * - What is remembered is bounded: by the largest budget, since more is never placed.
+ * - What is remembered is bounded by time (`longestWindowMs`), and so by the budgets: more is never placed.
  */
 export class OrderBudgets {
   private limits: CertificateBudgets;
@@ -60,20 +65,28 @@ export class OrderBudgets {
     }
   }
 
+  /** In order of time. */
   add(key: OrderKey, atMs: number): void {
-    for (const [, id, { windowMs }] of this.scopesOf(key)) {
-      const times = (this.placed.get(id) ?? []).filter((timeMs) => timeMs > atMs - windowMs);
-      this.placed.set(id, [...times, atMs]);
+    for (const [, id] of this.scopesOf(key)) {
+      const times = this.placed.get(id) ?? [];
+      const [oldest = atMs] = times;
+      if (oldest < atMs - 2 * longestWindowMs)
+        times.splice(
+          0,
+          times.findIndex((timeMs) => timeMs > atMs - longestWindowMs),
+        );
+      times.push(atMs);
+      this.placed.set(id, times);
     }
   }
 
   private freeAtMs(id: string, { orders, windowMs }: OrderBudget, nowMs: number): number {
-    const times = (this.placed.get(id) ?? []).filter((timeMs) => timeMs > nowMs - windowMs);
-    const free = orders - times.length - (this.reserved.get(id) ?? 0);
-    if (free > 0) return nowMs;
-    if (orders === 0) return nowMs + windowMs;
-    const gone = times[times.length - orders];
-    return gone === undefined ? nowMs + reservationMs : gone + windowMs;
+    const free = orders - (this.reserved.get(id) ?? 0);
+    if (free <= 0) return nowMs + (orders === 0 ? windowMs : reservationMs);
+    // The one that has to leave the window before there is room.
+    const times = this.placed.get(id) ?? [];
+    const leaving = times[times.length - free] ?? -Infinity;
+    return Math.max(nowMs, leaving + windowMs);
   }
 
   private scopesOf({ tenant, domain, isRenewal }: OrderKey): [BudgetScope, string, OrderBudget][] {
@@ -85,5 +98,3 @@ export class OrderBudgets {
     return isRenewal ? scopes : [...scopes, ['domain', `domain ${domain}`, perRegistrableDomain]];
   }
 }
-
-const reservationMs = 1_000;

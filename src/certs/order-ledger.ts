@@ -2,13 +2,15 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { CertificateBudgets } from '../protocol/certs.ts';
-import { OrderBudgets, type OrderKey } from './order-budgets.ts';
+import { longestWindowMs, OrderBudgets, type OrderKey } from './order-budgets.ts';
 import type { StateFiles } from './state-files.ts';
 
 export const ledgerFolder = 'ledger';
 const fileName = 'orders.jsonl';
 /** Rewritten at a start when it grew over this; between starts it grows by some 100 bytes an order, which the budgets bound. */
 const compactAtBytes = 1 << 20;
+
+const clockErrorMs = 3_600_000;
 
 const entrySchema = z.object({ atMs: z.number(), tenant: z.string(), domain: z.string(), isRenewal: z.boolean() });
 type Entry = z.infer<typeof entrySchema>;
@@ -33,7 +35,7 @@ export class OrderLedger {
   static async open(files: StateFiles, limits: CertificateBudgets, nowMs: number): Promise<OrderLedger> {
     const ledger = new OrderLedger(join(files.directory, ledgerFolder, fileName), limits);
     const text = (await files.read(ledgerFolder, fileName)) ?? '';
-    const entries = parseEntries(text, nowMs - longestWindowMs);
+    const entries = parseEntries(text, nowMs);
     for (const entry of entries) ledger.budgets.add(entry, entry.atMs);
     // Also begins a new line after one that was torn.
     if (text.length > compactAtBytes || !(text.endsWith('\n') || text === ''))
@@ -64,14 +66,11 @@ export class OrderLedger {
   }
 }
 
-/** Orders that are older count in no window that anybody would set. */
-const longestWindowMs = 31 * 86_400_000;
-
-function parseEntries(text: string, sinceMs: number): Entry[] {
-  return text.split('\n').flatMap((line) => {
-    const entry = parseEntry(line);
-    return entry && entry.atMs > sinceMs ? [entry] : [];
-  });
+/** In order of time. What lies in the future was written by a clock that was wrong, and would stop everything until then. */
+function parseEntries(text: string, nowMs: number): Entry[] {
+  const entries = text.split('\n').flatMap((line) => parseEntry(line) ?? []);
+  const counting = entries.filter(({ atMs }) => atMs > nowMs - longestWindowMs && atMs < nowMs + clockErrorMs);
+  return counting.sort((a, b) => a.atMs - b.atMs);
 }
 
 function parseEntry(line: string): Entry | undefined {

@@ -83,8 +83,10 @@ export class Records {
     await this.files.write(folder, fileNameOf(name), JSON.stringify(record));
   }
 
-  async remove(folder: Folder, name: string): Promise<void> {
-    await this.files.remove(folder, fileNameOf(name));
+  /** Records of names that nobody has wanted for so long that their certificates have expired. */
+  async removeOld(wanted: Iterable<string>, beforeMs: number): Promise<void> {
+    const files = new Set([...wanted].map(fileNameOf));
+    for (const folder of ['certificates', 'names'] as const) await this.files.removeOld(folder, beforeMs, (file) => files.has(file));
   }
 }
 

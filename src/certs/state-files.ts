@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
 
@@ -15,11 +15,13 @@ const maxBroken = 100;
  * Invariants:
  * - A file is there whole, old or new, whatever moment the process or the machine ends at: temporary file, fsync, rename, fsync
  *   of the folder.
- * - A write is on disk when its promise resolves.
+ * - A write is on disk when its promise resolves, and writes of one file take place in the order they were asked for.
  * - Temporary files lie in a folder of their own, emptied at the start, so that a name may have all of its 255 bytes.
  */
 export class StateFiles {
   readonly directory: string;
+  /** Of each file that is being written, its last write. */
+  private readonly writing = new Map<string, Promise<void>>();
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -43,6 +45,28 @@ export class StateFiles {
   }
 
   async write(folder: string, name: string, text: string, mode: number = ownerOnly): Promise<void> {
+    const path = join(this.directory, folder, name);
+    const before = this.writing.get(path) ?? Promise.resolve();
+    // One that failed is its own caller's to hear of.
+    const written = before.catch(() => undefined).then(() => this.replace(folder, path, text, mode));
+    this.writing.set(path, written);
+    try {
+      await written;
+    } finally {
+      if (this.writing.get(path) === written) this.writing.delete(path);
+    }
+  }
+
+  /** Of files that were not written for so long and that nobody wants. */
+  async removeOld(folder: string, beforeMs: number, isWanted: (name: string) => boolean): Promise<void> {
+    for (const name of await this.list(folder)) {
+      if (isWanted(name)) continue;
+      const { mtimeMs } = await stat(join(this.directory, folder, name));
+      if (mtimeMs < beforeMs) await this.remove(folder, name);
+    }
+  }
+
+  private async replace(folder: string, path: string, text: string, mode: number): Promise<void> {
     const temporary = join(this.directory, scratchFolder, randomBytes(8).toString('hex'));
     const file = await open(temporary, 'wx', mode);
     try {
@@ -53,7 +77,7 @@ export class StateFiles {
     } finally {
       await file.close();
     }
-    await rename(temporary, join(this.directory, folder, name));
+    await rename(temporary, path);
     await syncFolder(join(this.directory, folder));
   }
 

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { version } from '../base/version.ts';
 import { registerApp } from './app-command.ts';
+import { registerCert } from './cert-command.ts';
 import { registerCheck } from './check-command.ts';
+import { registerDomain } from './domain-command.ts';
 import { registerLogs } from './logs-command.ts';
 import { registerReload } from './reload-command.ts';
 import { registerSchema } from './schema-command.ts';
@@ -48,6 +50,8 @@ export function createProgram(surroundings: Surroundings, setExitCode: SetExitCo
   registerReload(program, surroundings);
   registerLogs(program, surroundings);
   registerApp(program, surroundings);
+  registerDomain(program, surroundings, setExitCode);
+  registerCert(program, surroundings);
   registerSchema(program, surroundings);
   return program;
 }

@@ -22,3 +22,16 @@ export function formatDuration(durationMs: number): string {
 export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/** `in 59 d (2026-03-01)`, `3 h 5 min ago (2026-03-01)`; the date in UTC. */
+export function formatWhen(atMs: number, nowMs: number): string {
+  return `${formatDistance(atMs, nowMs)} (${new Date(atMs).toISOString().slice(0, 10)})`;
+}
+
+/** `in 59 d`, `in 5 d 3 h`, `3 h 5 min ago`. */
+export function formatDistance(atMs: number, nowMs: number): string {
+  const distanceMs = Math.abs(atMs - nowMs);
+  const days = Math.floor(distanceMs / 86_400_000);
+  const span = days >= 10 ? `${days} d` : formatDuration(Math.max(1_000, distanceMs));
+  return atMs > nowMs ? `in ${span}` : `${span} ago`;
+}

@@ -1,5 +1,7 @@
 import { type AppName, isAppName, isTenantName, type TenantName } from '../base/ids.ts';
 import { TenantdError } from '../base/errors.ts';
+import { parseDomainName } from '../config/domain-name.ts';
+import { quote } from '../config/quote.ts';
 
 export interface AppReference {
   tenant: TenantName;
@@ -24,6 +26,13 @@ export function parseAppReference(text: string): AppReference {
 /** `TENANT` or `TENANT/APP` */
 export function parseLogSource(text: string): { tenant: TenantName; app?: AppName } {
   return text.includes('/') ? parseAppReference(text) : { tenant: parseTenantName(text) };
+}
+
+/** `acme.example` or `*.acme.example`, in the form that requests are compared with. */
+export function parseDomain(text: string): string {
+  const parsed = parseDomainName(text);
+  if ('value' in parsed) return parsed.value;
+  throw new TenantdError('TENANTD_E_BAD_DOMAIN', `${quote(text)} ${parsed.fault.message}`, parsed.fault.fix);
 }
 
 function parseAppName(text: string, tenant: string): AppName {

@@ -3,6 +3,13 @@ import { styleText } from 'node:util';
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 export type Paint = (style: Style, text: string) => string;
 
+/** What readable text is made for. */
+export interface TextLayout {
+  width: number;
+  paint: Paint;
+  nowMs: number;
+}
+
 export interface Terminal {
   /** Columns that readable text should fit into. */
   width: number;
@@ -20,4 +27,8 @@ export function createPaint(colour: boolean): Paint {
 
 export function writeJson(terminal: Terminal, value: unknown): void {
   terminal.writeOut(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function layoutOf({ terminal: { width, paint }, now }: { terminal: Terminal; now: () => number }): TextLayout {
+  return { width, paint, nowMs: now() };
 }

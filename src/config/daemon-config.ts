@@ -1,4 +1,5 @@
 import type { Problem } from '../base/problem.ts';
+import { findAcmeFaults } from './acme-rules.ts';
 import { type DaemonFile, daemonSchema } from './daemon-schema.ts';
 import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
 import { listSome } from './quote.ts';
@@ -44,7 +45,7 @@ function resolve({ plans, ...rest }: DaemonFile): DaemonConfig {
 type Rule = (config: DaemonConfig, source: YamlSource) => Problem[];
 
 /** Rules that compare several keys. */
-const rules: Rule[] = [hasDefaultPlan, hasRoomForUids, keepsFoldersApart, listensOnce, trustsWhoeverSpeaksProxy];
+const rules: Rule[] = [hasDefaultPlan, hasRoomForUids, keepsFoldersApart, listensOnce, trustsWhoeverSpeaksProxy, findAcmeFaults];
 
 function hasDefaultPlan({ plans, defaultPlan }: DaemonConfig, source: YamlSource): Problem[] {
   if (plans.has(defaultPlan)) return [];
@@ -98,7 +99,4 @@ function trustsWhoeverSpeaksProxy({ edge }: DaemonConfig, source: YamlSource): P
 }
 
 /** What this version reads but does not carry out yet, where leaving it out silently would break a promise. */
-const notYet: readonly NotYet[] = [
-  { path: ['acme'], message: '`acme` is read but not carried out yet: there are no certificates' },
-  { path: ['console'], message: '`console` is read but not carried out yet: there is no console' },
-];
+const notYet: readonly NotYet[] = [{ path: ['console'], message: '`console` is read but not carried out yet: there is no console' }];

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { parseIp, parseIpBlock, parseListenAddress, parseResolver } from './addresses.ts';
+import { acmeSchema } from './acme-schema.ts';
+import { parseIpBlock, parseListenAddress } from './addresses.ts';
 import { absolutePath } from './path-values.ts';
 import { planSchema } from './plans.ts';
-import { line, planName, sizeBetween, textAs, wholeNumber } from './values.ts';
+import { planName, sizeBetween, textAs, wholeNumber } from './values.ts';
 
 /** DESIGN.md 5, one name a layer: what an operator may say this machine does without. */
 export const isolationLayers = ['user', 'root', 'processes', 'syscalls', 'network', 'resources', 'disk', 'secrets'] as const;
@@ -12,29 +13,6 @@ const listenList = z
   .min(1)
   .max(64)
   .meta({ description: 'Where to listen' });
-
-const acme = z.strictObject({
-  directories: z
-    .array(textAs(parseHttpsUrl, 'An ACME directory', 'https://acme.example/directory'))
-    .min(1)
-    .max(8),
-  email: line(254, "The account's contact").exactOptional(),
-  caFile: absolutePath('Whom to trust for the directory itself', '/etc/tenantd/acme-ca.pem').exactOptional(),
-  resolvers: z
-    .array(textAs(parseResolver, 'A DNS resolver for checks', '127.0.0.1:8053'))
-    .max(8)
-    .default([]),
-  publicAddresses: z
-    .array(textAs(parseIp, 'What a domain must point to', '203.0.113.7'))
-    .max(64)
-    .default([]),
-  dnsHook: z.array(line(1_024, 'A program and its arguments')).min(1).max(32).exactOptional(),
-});
-
-function parseHttpsUrl(text: string): { value: string } | { fault: { message: string; fix: string } } {
-  if (URL.canParse(text) && new URL(text).protocol === 'https:') return { value: text };
-  return { fault: { message: 'must be an https address', fix: 'write it like "https://acme.example/directory"' } };
-}
 
 /** tenantd.yaml (INTERFACE 3). */
 export const daemonSchema = z
@@ -79,7 +57,7 @@ export const daemonSchema = z
         proxyProtocol: z.boolean().default(false).meta({ description: 'Trusted proxies begin each connection with a PROXY header' }),
       })
       .prefault({}),
-    acme: acme.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),
+    acme: acmeSchema.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),
     plans: z.record(planName, planSchema).exactOptional(),
     defaultPlan: planName.prefault('starter'),
     console: z.strictObject({ listen: textAs(parseListenAddress, 'address:port', '127.0.0.1:9700') }).exactOptional(),

@@ -9,6 +9,8 @@ export interface ReadOptions {
   followLink?: boolean;
   /** Refuses a file that anyone but root could have written. */
   rootOnly?: boolean;
+  /** Refuses a file that anyone but root can read, too. */
+  secret?: boolean;
   /** The name that problems show; default: `path`. */
   shownAs?: string;
 }
@@ -20,13 +22,14 @@ export type FileResult = { text: string; problem?: undefined } | { text?: undefi
  * the file is opened without blocking, and looked at through its descriptor.
  */
 export async function readPlainFile(path: string, options: ReadOptions): Promise<FileResult> {
-  const { maxBytes, followLink = false, rootOnly = false, shownAs = path } = options;
+  const { maxBytes, followLink = false, rootOnly = false, secret = false, shownAs = path } = options;
   let file: FileHandle | undefined;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW));
     const stat = await file.stat();
     if (!stat.isFile()) return notPlain(shownAs);
     if (rootOnly && (stat.uid !== 0 || (stat.mode & 0o022) !== 0)) return notOfRoot(shownAs);
+    if (secret && (stat.mode & 0o077) !== 0) return notSecret(shownAs);
     if (stat.size > maxBytes) return tooLarge(shownAs, maxBytes);
     const bytes = await readAtMost(file, stat.size + 1);
     return bytes.length === stat.size ? textOf(bytes, shownAs) : changing(shownAs);
@@ -80,6 +83,11 @@ function notPlain(file: string): FileResult {
 function notOfRoot(file: string): FileResult {
   const message = 'others than root can write the file';
   return { problem: { code: 'TENANTD_E_FILE_UNREADABLE', message, fix: 'give it to root: chown root, chmod go-w', file } };
+}
+
+function notSecret(file: string): FileResult {
+  const message = 'others than root can read the file';
+  return { problem: { code: 'TENANTD_E_FILE_UNREADABLE', message, fix: 'keep it to root: chown root:root, chmod 600', file } };
 }
 
 function openProblem(error: unknown, file: string): Problem {

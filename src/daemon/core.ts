@@ -7,7 +7,10 @@ import { scanTenant, scanTenants } from '../config/scan.ts';
 import type { ReloadResult, Status, TenantStatus } from '../protocol/control.ts';
 import { showAddress } from './addresses.ts';
 import { edgeRole } from './edge-link.ts';
+import { readCertsConfiguration } from './certs-configuration.ts';
+import { certsRole } from './certs-sandbox.ts';
 import type { Fleet } from './fleet.ts';
+import { createTurns } from './in-turn.ts';
 import { jobRole } from './manifests.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { Sandbox } from './sandbox-registry.ts';
@@ -38,10 +41,12 @@ export interface CoreParts {
 /** What the daemon does when something changes: on disk, by request, or at its start and end. */
 export function createCore(parts: CoreParts) {
   const { context, fleet, tenants, reconciler, state } = parts;
-  const { machine, edge, log } = context;
+  const { machine, edge, certs, log } = context;
   const { tenantsDir } = machine.paths;
   const watchProblems: Problem[] = [];
-  let lastLook: Promise<unknown> = Promise.resolve();
+  const certsProblems: Problem[] = [];
+  /** One look at the disk after another: an older one must not come in after a newer. */
+  const inTurn = createTurns();
 
   function tenantNamed(name: TenantName): Tenant {
     const tenant = tenants.get(name) ?? createTenant(context, name);
@@ -49,16 +54,23 @@ export function createCore(parts: CoreParts) {
     return tenant;
   }
 
+  /** Which of its domains need a certificate from `certs`. */
+  function tellNames(name: TenantName): void {
+    certs?.setNames(name, tenants.get(name)?.certificate.uncovered() ?? []);
+  }
+
   function carryOut(changed: readonly TenantName[]): void {
     for (const name of changed) {
       const tenant = tenantNamed(name);
       tenant.picture.setDesired(fleet.desired(name));
+      tellNames(name);
       reconciler.request(name);
     }
   }
 
   async function takeUp(sandboxes: readonly Sandbox[]): Promise<void> {
     const edges = sandboxes.filter(({ role }) => edgeRole.safeParse(role).success);
+    const certsSandboxes = sandboxes.filter(({ role }) => certsRole.safeParse(role).success);
     for (const sandbox of sandboxes) {
       if (isRole(sandbox.role, jobRole.role)) void sandbox.stop(0);
       const host = hostRole.safeParse(sandbox.role).data;
@@ -69,13 +81,10 @@ export function createCore(parts: CoreParts) {
     if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'took up what runs already');
     await Promise.all(edges.slice(1).map((sandbox) => sandbox.stop(0)));
     await edge.start(edges[0]);
-  }
-
-  /** One look at the disk after another: an older one must not come in after a newer. */
-  function inTurn<Result>(look: () => Promise<Result>): Promise<Result> {
-    const result = lastLook.then(look);
-    lastLook = result.catch(() => {}); // whoever asked for it hears of it
-    return result;
+    await configureCerts(state.config);
+    // Without https it is not wanted any more; two would write the same state.
+    await Promise.all(certsSandboxes.slice(certs ? 1 : 0).map((sandbox) => sandbox.stop(0)));
+    await certs?.start(certsSandboxes[0]);
   }
 
   function inBackground(look: Promise<unknown>): void {
@@ -92,10 +101,12 @@ export function createCore(parts: CoreParts) {
     carryOut(changed);
     // One after another: each holds its files open. Before the edge hears of any, so that it learns all at once.
     for (const tenant of tenants.values()) await tenant.certificate.look();
+    for (const name of tenants.keys()) tellNames(name);
     if (scan.ok && !state.hasScanned) {
       state.hasScanned = true;
       for (const tenant of tenants.values()) tenant.publishAdopted();
-      edge.release();
+      certs?.release();
+      edge.release(certs?.settled);
       // Also those that were taken up and are wanted no more.
       for (const name of tenants.keys()) reconciler.request(name);
     }
@@ -108,6 +119,7 @@ export function createCore(parts: CoreParts) {
       if (scan) {
         carryOut(fleet.applyTenant(scan));
         await tenants.get(name)?.certificate.look();
+        tellNames(name);
       }
       // One that is not there is gone only if the folder of all of them is (Invariant 7).
       else await lookAtAll();
@@ -119,7 +131,20 @@ export function createCore(parts: CoreParts) {
     state.configProblems = [...problems];
     if (!config) return log.warn({ problems: problems.length }, 'tenantd.yaml is broken: the last good version stays');
     state.configProblems = [...problems, ...restartProblems(state.config, config, parts.configFile)];
+    await configureCerts(config);
     carryOut(fleet.setPlans(config));
+  }
+
+  /** Of what the edges listen on: a change there takes a restart. */
+  async function configureCerts({ acme }: DaemonConfig): Promise<void> {
+    if (!certs) return;
+    const { http, https } = state.config;
+    const { configuration, problems } = await readCertsConfiguration(
+      { http, ...(https && { https }), ...(acme && { acme }) },
+      parts.configFile,
+    );
+    certsProblems.splice(0, certsProblems.length, ...problems);
+    certs.configure(configuration);
   }
 
   async function reload(): Promise<ReloadResult> {
@@ -145,7 +170,7 @@ export function createCore(parts: CoreParts) {
   }
 
   function daemonProblems(): Problem[] {
-    return [...state.configProblems, ...fleet.problems(), ...watchProblems, ...edge.problems()];
+    return [...state.configProblems, ...fleet.problems(), ...certsProblems, ...watchProblems, ...edge.problems()];
   }
 
   function status(only?: TenantName): Status {
@@ -155,7 +180,7 @@ export function createCore(parts: CoreParts) {
       version,
       pid: process.pid,
       startedAt: startedAt.toISOString(),
-      certs: { pid: 0 },
+      certs: { pid: certs?.pid() ?? 0 },
       edge: {
         processes: edge.edgePids().map((pid) => ({ pid })),
         http: config.http.listen.map(showAddress),
@@ -175,7 +200,7 @@ export function createCore(parts: CoreParts) {
       reconciler.request(tenant.name);
     }
     // First what comes in, so that what the apps still serve can end.
-    await edge.stop(edgeGraceMs);
+    await Promise.all([edge.stop(edgeGraceMs), certs?.stop()]);
     await reconciler.idle();
     reconciler.stop();
     const left = [...tenants.values()].filter((tenant) => !tenant.isGone());
@@ -191,6 +216,8 @@ export function createCore(parts: CoreParts) {
     reload,
     status,
     stopAll,
+    tellNames,
+    tenants: () => [...tenants.values()],
     findTenant: (name: string) => (isTenantName(name) ? tenants.get(name) : undefined),
     noteWatchProblem: (problem: Problem) => watchProblems.splice(0, watchProblems.length, problem),
   };
@@ -218,7 +245,7 @@ function brokenStatus({ name, problems }: { name: TenantName; problems: readonly
 
 /** What only a new daemon can carry out. */
 function restartProblems(running: DaemonConfig, wanted: DaemonConfig, file: string): Problem[] {
-  const { plans: _, defaultPlan: __, ...fixed } = running;
+  const { plans: _, defaultPlan: __, acme: ___, ...fixed } = running;
   return Object.keys(fixed).flatMap((key): Problem[] => {
     const name = key as keyof typeof fixed;
     if (JSON.stringify(running[name]) === JSON.stringify(wanted[name])) return [];

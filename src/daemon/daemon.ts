@@ -9,12 +9,14 @@ import { removeRootDirectory } from '../privileged/directories.ts';
 import { findUser } from '../privileged/users.ts';
 import { createAccessReader } from './access-reader.ts';
 import { createUrlOf } from './addresses.ts';
+import { createCertsLink } from './certs-link.ts';
 import { startControlServer } from './control-server.ts';
 import { createCore, type DaemonState } from './core.ts';
 import { createEdgeLink } from './edge-link.ts';
 import { createFleet } from './fleet.ts';
 import { layerProblems } from './layers.ts';
 import { openMachine } from './open-machine.ts';
+import { publishLocalCa } from './local-ca-copy.ts';
 import { createOperations } from './operations.ts';
 import { createPaths } from './paths.ts';
 import { createReconciler } from './reconciler.ts';
@@ -48,7 +50,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const paths = createPaths(config);
   const { machine, missingLayers, unlock } = await openMachine({ ...options, config, paths });
   const store = openStore(paths.database, { ...config.uids, isTaken: (uid) => findUser({ uid }) !== undefined });
-  const edge = createEdgeLink(machine, config);
+  const edge = createEdgeLink(machine, config, {
+    onMissingCertificate: (name) => certs?.hint(name),
+    onOwnCertificate: (name) => core.tellNames(name),
+  });
+  const certs = machine.certsUser && createCertsLink(machine, machine.certsUser, edge);
   const fleet = createFleet(store, paths, config);
   const tenants = new Map<TenantName, Tenant>();
   const reconciler = createReconciler({
@@ -57,7 +63,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     log,
   });
   const context: TenantContext = {
-    ...{ machine, store, edge, log, userPrefix: config.userPrefix, logs: config.logs },
+    ...{ machine, store, edge, certs, log, userPrefix: config.userPrefix, logs: config.logs },
     layers: layerProblems(missingLayers, config.isolation.without),
     withNetwork: !missingLayers.some(({ layer }) => layer === 'network'),
     urlOf: createUrlOf(config),
@@ -70,11 +76,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await core.takeUp(await machine.registry.adopt());
   await core.rescan();
   const operations = createOperations({
-    store,
+    ...{ store, certs, paths },
     access: createAccessReader(machine),
-    findTenant: core.findTenant,
-    status: core.status,
-    reload: core.reload,
+    ...{ findTenant: core.findTenant, tenants: core.tenants, refresh: core.refresh, status: core.status, reload: core.reload },
   });
   const closeControl = await startControlServer({ socket: paths.operatorSocket, operations, log });
   const watches = [
@@ -88,6 +92,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await Promise.all(watches.map(({ ready }) => ready));
   // Whatever changed between the first scan and the first watch.
   await core.rescan();
+  if (certs && !config.acme) core.inBackground(certs.settled.then(() => publishLocalCa(certs, paths.localCaFile)));
   log.info({ version, pid: process.pid, tenants: fleet.names().length }, 'tenantd is ready');
 
   return {

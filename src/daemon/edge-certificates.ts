@@ -5,18 +5,27 @@ import type { TenantCertificate } from '../protocol/edge.ts';
 interface Known {
   /** What the edge was told last. */
   sent: TenantCertificate;
-  /** What it said last that it can use. */
+  /** What it said last that it can use, and for which hosts. */
   usable?: TenantCertificate;
+  names?: ReadonlySet<string>;
   /** The newest one, if the edge can't use it. */
   refused?: { certificate: TenantCertificate; problem: string };
 }
+
+/** What an edge says of a certificate: a problem, or the hosts it is for. */
+type Verdict = { tenant: string; id: string; problem?: string | undefined; names?: readonly string[] | undefined };
 
 export interface CertificateState {
   /** One is in service: this, or one before it. */
   isServed: boolean;
   /** Why this is not. */
   problem: string | undefined;
+  /** The hosts of the one in service. */
+  names: ReadonlySet<string>;
 }
+
+/** The id of the one from the tenant's own files: of those a tenant has one at most. Others are called after their host, which has no `_`. */
+export const ownCertificateId = 'own_files';
 
 /**
  * The certificates that the edge is to have. Root does not understand them: the edge says which it can use.
@@ -37,10 +46,10 @@ export class EdgeCertificates {
     const { tenant, id } = certificate;
     const ofTenant = this.tenants.get(tenant) ?? new Map<string, Known>();
     this.tenants.set(tenant, ofTenant);
-    const { sent, usable, refused } = ofTenant.get(id) ?? {};
+    const { sent, usable, names, refused } = ofTenant.get(id) ?? {};
     const newest = refused?.certificate ?? sent;
     if (newest?.chain === certificate.chain && newest.key === certificate.key) return;
-    ofTenant.set(id, { sent: certificate, ...(usable && { usable }) });
+    ofTenant.set(id, { sent: certificate, ...(usable && { usable }), ...(names && { names }) });
     this.tell('set-certificate', certificate);
   }
 
@@ -55,16 +64,16 @@ export class EdgeCertificates {
     for (const id of this.tenants.get(tenant)?.keys() ?? []) this.remove(tenant, id);
   }
 
-  /** Again, behind the tenant's routes. */
-  send(tenant: TenantName): void {
-    for (const { sent } of this.tenants.get(tenant)?.values() ?? []) this.tell('set-certificate', sent);
+  /** Again, to edges that may not know them. */
+  sendAll(): void {
+    for (const ofTenant of this.tenants.values()) for (const { sent } of ofTenant.values()) this.tell('set-certificate', sent);
   }
 
   /** What one of the edges says of the one it was told last. */
-  judge({ tenant, id, problem }: { tenant: string; id: string; problem?: string | undefined }): void {
+  judge({ tenant, id, problem, names = [] }: Verdict): void {
     const known = this.tenants.get(tenant as TenantName)?.get(id);
     if (!known) return;
-    if (problem === undefined) accept(known);
+    if (problem === undefined) accept(known, names);
     else this.refuse(known, problem);
   }
 
@@ -80,15 +89,27 @@ export class EdgeCertificates {
 
   stateOf(tenant: TenantName, id: string): CertificateState {
     const known = this.tenants.get(tenant)?.get(id);
-    return { isServed: known?.usable !== undefined, problem: known?.refused?.problem };
+    return { isServed: known?.usable !== undefined, problem: known?.refused?.problem, names: known?.names ?? new Set() };
   }
 
-  servesAny(tenant: TenantName): boolean {
-    return [...(this.tenants.get(tenant)?.values() ?? [])].some(({ usable }) => usable !== undefined);
+  /** One that an edge can use is for this host of the tenant. */
+  serves(tenant: TenantName, host: string): boolean {
+    const ofTenant = this.tenants.get(tenant);
+    return [ownCertificateId, host, wildcardFor(host)].some((id) => coversHost(ofTenant?.get(id)?.names, host));
   }
 }
 
-function accept(known: Known): void {
+/** A certificate's wildcard stands for one label (RFC 6125 6.4.3). */
+export function coversHost(names: ReadonlySet<string> | undefined, host: string): boolean {
+  return names !== undefined && (names.has(host) || names.has(wildcardFor(host)));
+}
+
+function wildcardFor(host: string): string {
+  return `*${host.slice(host.indexOf('.'))}`;
+}
+
+function accept(known: Known, names: readonly string[]): void {
   known.usable = known.sent;
+  known.names = new Set(names);
   if (known.refused?.certificate === known.sent) delete known.refused;
 }

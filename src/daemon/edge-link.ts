@@ -2,15 +2,16 @@ import { rmSync } from 'node:fs';
 import net from 'node:net';
 import { z } from 'zod';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, TenantdError } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
 import { childrenOf } from '../privileged/processes.ts';
 import { bindTcpSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
-import { type Channel, createChannel } from '../protocol/channel.ts';
-import { type AppRoute, edgeEvents, type TenantRoutes } from '../protocol/edge.ts';
+import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
+import { type AppRoute, edgeEvents, type EdgeRequests, type TenantRoutes } from '../protocol/edge.ts';
 import { edgeLogsDir } from '../protocol/edge-paths.ts';
-import { EdgeCertificates } from './edge-certificates.ts';
+import { EdgeCertificates, ownCertificateId } from './edge-certificates.ts';
 import { type EdgeConfig, toEdgeSettings } from './edge-settings.ts';
 import { keepLastOutput } from './last-output.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
@@ -24,18 +25,21 @@ export const edgeRole = z.object({ role: z.literal('edge'), settings: z.string()
  *
  * Invariants:
  * - Once released, `routes` and `certificates` are the whole truth; the master gets all of it at every connection and each change
- *   after, a tenant's certificates behind its routes.
+ *   after.
+ * - The end of a snapshot waits for the certificates: edges forget what they were not told until then.
  * - The listening sockets are bound once and kept, so that a new master accepts what waits at a dead one's.
  */
 export interface EdgeLink {
   start(adopted: Sandbox | undefined): Promise<void>;
-  /** From now on `routes` is what is wanted; until then edges keep what they had. */
-  release(): void;
+  /** From now on `routes` is what is wanted; until then edges keep what they had, and until `certificates` settles nothing is forgotten. */
+  release(certificates?: Promise<void>): void;
   setTenant(routes: TenantRoutes): void;
   setApp(tenant: TenantName, route: AppRoute): void;
   /** With its certificates. */
   removeTenant(tenant: TenantName): void;
-  readonly certificates: Pick<EdgeCertificates, 'set' | 'remove' | 'stateOf' | 'servesAny'>;
+  readonly certificates: Pick<EdgeCertificates, 'set' | 'remove' | 'stateOf' | 'serves'>;
+  /** Answered when every edge has it. */
+  passChallenge<Method extends 'set-challenge' | 'remove-challenge'>(method: Method, params: EdgeRequests[Method]['params']): Promise<null>;
   /** True when nothing is open at the upstream any more (also when there is no edge). */
   drainUpstream(id: string, timeoutMs: number): Promise<boolean>;
   edgePids(): number[];
@@ -43,9 +47,18 @@ export interface EdgeLink {
   stop(graceMs: number): Promise<void>;
 }
 
+/** What edges say, and somebody else decides on. */
+export interface EdgeEvents {
+  /** Of a tenant's name: as the tenant lists it. */
+  onMissingCertificate: (name: string) => void;
+  /** Whether a tenant's own certificate can be used, and for what, is known. */
+  onOwnCertificate: (tenant: TenantName) => void;
+}
+
+const challengeTimeLimitMs = 10_000;
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 };
 
-export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
+export function createEdgeLink(machine: Machine, config: EdgeConfig, events: EdgeEvents): EdgeLink {
   const { paths, log, edgeUser } = machine;
   const addresses = [...config.http.listen, ...(config.https?.listen ?? [])];
   const settings = toEdgeSettings(config);
@@ -58,6 +71,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
   let failures = 0;
   let incarnation = 0;
   let released = false;
+  let certificatesKnown = Promise.resolve();
   let stopping = false;
   let closeServer = async (): Promise<void> => {};
 
@@ -67,18 +81,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
     const accepted = createChannel({
       stream: socket,
       maxQueuedBytes: 64 << 20,
-      handlers: {
-        hello: (params) => edgeEvents.hello.parse(params),
-        certificate: (params) => {
-          const event = edgeEvents.certificate.parse(params);
-          certificates.judge(event);
-          if (event.problem !== undefined) log.warn({ tenant: event.tenant, certificate: event.id }, `refused: ${event.problem}`);
-        },
-        log: (params) => {
-          const { level, message } = edgeEvents.log.parse(params);
-          log[level]({ from: 'edge' }, message);
-        },
-      },
+      handlers: handlersFor(certificates, events, log),
       onFault: (error) => log.warn({ error: error.message }, 'the edge said something unreadable'),
     });
     channel = accepted;
@@ -88,14 +91,11 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
 
   function sendSnapshot(): void {
     if (!released) return;
-    channel?.notify('snapshot-begin', {});
-    for (const tenant of routes.values()) sendTenant(tenant);
-    channel?.notify('snapshot-end', {});
-  }
-
-  function sendTenant(tenantRoutes: TenantRoutes): void {
-    tell('set-tenant', tenantRoutes);
-    certificates.send(tenantRoutes.tenant);
+    const told = channel;
+    told?.notify('snapshot-begin', {});
+    for (const tenant of routes.values()) tell('set-tenant', tenant);
+    certificates.sendAll();
+    void certificatesKnown.then(() => told?.notify('snapshot-end', {}));
   }
 
   function tell(method: string, params: unknown): void {
@@ -159,14 +159,15 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
       if (adopted) watch(adopted);
       else await launch();
     },
-    release() {
+    release(known = Promise.resolve()) {
       if (released) return;
       released = true;
+      certificatesKnown = known;
       sendSnapshot();
     },
     setTenant(tenantRoutes) {
       routes.set(tenantRoutes.tenant, tenantRoutes);
-      sendTenant(tenantRoutes);
+      tell('set-tenant', tenantRoutes);
     },
     setApp(tenant, route) {
       const known = routes.get(tenant);
@@ -179,6 +180,11 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
       certificates.removeAll(tenant);
     },
     certificates,
+    async passChallenge(method, params) {
+      if (!channel) throw new TenantdError('TENANTD_E_UNREACHABLE', 'the edge is not connected', 'try again');
+      await channel.request(method, params, challengeTimeLimitMs);
+      return null;
+    },
     async drainUpstream(id, timeoutMs) {
       if (!channel) return true;
       try {
@@ -208,6 +214,24 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig): EdgeLink {
       await closeServer();
       for (const listener of listeners) listener.close();
       rmSync(paths.edgeSocket, { force: true });
+    },
+  };
+}
+
+function handlersFor(certificates: EdgeCertificates, events: EdgeEvents, log: Log): Record<keyof typeof edgeEvents, Handler> {
+  return {
+    hello: (params) => edgeEvents.hello.parse(params),
+    certificate: (params) => {
+      const event = edgeEvents.certificate.parse(params);
+      certificates.judge(event);
+      if (event.problem !== undefined) log.warn({ tenant: event.tenant, certificate: event.id }, `refused: ${event.problem}`);
+      if (event.id === ownCertificateId) events.onOwnCertificate(event.tenant as TenantName);
+    },
+    'handshake-without-certificate': (params) =>
+      events.onMissingCertificate(edgeEvents['handshake-without-certificate'].parse(params).name),
+    log: (params) => {
+      const { level, message } = edgeEvents.log.parse(params);
+      log[level]({ from: 'edge' }, message);
     },
   };
 }

@@ -14,6 +14,8 @@ export interface Machine {
   /** Undefined where they can't be had and the operator allowed that. */
   groups: ControlGroups | undefined;
   edgeUser: UnixUser;
+  /** Undefined without https. */
+  certsUser: UnixUser | undefined;
   /** This Node, and the folder of this build: bound into every sandbox. */
   nodeBinary: string;
   libDir: string;
@@ -37,7 +39,11 @@ export function programBinds(machine: Machine): Bind[] {
  * Runs one of the bundles with settings as its first argument. Without SIGUSR1: it would open Node's inspector on a loopback
  * that the tenant's other apps share.
  */
-export function programCommand(bundle: 'edge' | 'host' | 'job' | 'worker', settings: unknown, nodeOptions: string[] = []): string[] {
+export function programCommand(
+  bundle: 'certs' | 'edge' | 'host' | 'job' | 'worker',
+  settings: unknown,
+  nodeOptions: string[] = [],
+): string[] {
   return [sandboxNode, '--disable-sigusr1', ...nodeOptions, `${sandboxLib}/${bundle}.js`, JSON.stringify(settings)];
 }
 

@@ -32,14 +32,17 @@ export interface MachineOptions {
 }
 
 const edgeUserName = 'tenantd-edge';
+const certsUserName = 'tenantd-certs';
 
 /** Finds out what this machine offers by trying it, and makes the directories that everything else lies in. */
 export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBase, log }: MachineOptions): Promise<OpenedMachine> {
   const programs = findPrograms();
   const edgeUser = await makeServiceUser(programs, edgeUserName);
+  const certsUser = config.https && (await makeServiceUser(programs, certsUserName));
   mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
   const unlock = takeDaemonLock(paths.pidFile);
   makeDirectories(paths, edgeUser);
+  if (certsUser) makeCertsDirectories(paths, certsUser);
   const launcher = createLauncher({
     programs,
     bubblewrap: copyBubblewrap(programs, paths.programsDir),
@@ -53,7 +56,7 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   await probeLayer('network', missingLayers, async () => closeNetwork(await createNetwork(programs)));
   await probeLayer('root', missingLayers, () => probeSandbox(launcher, edgeUser));
   const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log });
-  return { machine: { programs, paths, registry, groups, edgeUser, nodeBinary, libDir, log }, missingLayers, unlock };
+  return { machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log }, missingLayers, unlock };
 }
 
 function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
@@ -65,6 +68,11 @@ function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
   for (const edges of [paths.edgeDir, paths.socketsDir, paths.edgeLogsDir])
     ensureDirectory(edges, { uid: 0, gid: edgeUser.gid, mode: 0o750 });
   ensureDirectory(paths.strangersLogsDir, { uid: edgeUser.uid, gid: edgeUser.gid, mode: 0o750 });
+}
+
+function makeCertsDirectories(paths: Paths, { uid, gid }: UnixUser): void {
+  ensureDirectory(paths.certsDir, { uid: 0, gid, mode: 0o750 });
+  ensureDirectory(paths.certsStateDir, { uid, gid, mode: 0o700 });
 }
 
 /** Two daemons over different states keep apart. */

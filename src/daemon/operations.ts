@@ -5,7 +5,12 @@ import type { AccessLogsResult } from '../protocol/access.ts';
 import type { controlCalls, LogLinesEvent, ReloadResult, Status } from '../protocol/control.ts';
 import type { AccessReader } from './access-reader.ts';
 import { restartApp, startApp, stopApp } from './app-operations.ts';
-import { type Caller, type ControlOperations, outcomeOf } from './control-server.ts';
+import { createAudited } from './audited.ts';
+import { createCertificateOperations } from './certificate-operations.ts';
+import type { CertsLink } from './certs-link.ts';
+import type { Caller, ControlOperations } from './control-server.ts';
+import { createDomainOperations } from './domain-operations.ts';
+import type { Paths } from './paths.ts';
 import { appState } from './status.ts';
 import type { Store } from './store.ts';
 import type { Tenant } from './tenant.ts';
@@ -13,7 +18,11 @@ import type { Tenant } from './tenant.ts';
 export interface OperationParts {
   store: Store;
   access: AccessReader;
+  certs: CertsLink | undefined;
+  paths: Paths;
   findTenant: (name: string) => Tenant | undefined;
+  tenants: () => Tenant[];
+  refresh: (tenant: TenantName) => Promise<void>;
   status: (only?: TenantName) => Status;
   reload: () => Promise<ReloadResult>;
 }
@@ -21,7 +30,10 @@ export interface OperationParts {
 type LogParams = z.infer<typeof controlCalls.logs>;
 
 /** What can be asked of the daemon over the control socket. Every change is written to the audit trail, done or not. */
-export function createOperations({ store, access, findTenant, status, reload }: OperationParts): ControlOperations {
+export function createOperations(parts: OperationParts): ControlOperations {
+  const { store, access, certs, paths, findTenant, tenants, refresh, status, reload } = parts;
+  const audited = createAudited(store);
+
   function tenantOf(name: string): Tenant {
     const tenant = findTenant(name);
     if (!tenant) throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `there is no tenant ${name}`, 'see tenantctl status');
@@ -32,25 +44,6 @@ export function createOperations({ store, access, findTenant, status, reload }: 
     const known = tenant.picture.desired()?.apps.some(({ app }) => app === name) ?? false;
     if (isAppName(name) && known) return name;
     throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant.name} has no app ${name}`, `see tenantctl status ${tenant.name}`);
-  }
-
-  async function audited<Result>(
-    what: { tenant: string; action: string; actor: string; look: () => unknown },
-    change: () => Promise<Result>,
-  ): Promise<Result> {
-    const { tenant, action, actor, look } = what;
-    const before = JSON.stringify(look());
-    const write = (outcome: string): void => {
-      store.appendAudit({ tenant, action, actor, before, after: JSON.stringify(look()), outcome, time: new Date().toISOString() });
-    };
-    try {
-      const result = await change();
-      write('done');
-      return result;
-    } catch (error) {
-      write(outcomeOf(error));
-      throw error;
-    }
   }
 
   function changeApp(action: string, change: (tenant: Tenant, app: AppName) => Promise<void>) {
@@ -101,6 +94,8 @@ export function createOperations({ store, access, findTenant, status, reload }: 
     'app-restart': changeApp('app-restart', restartApp),
     'app-stop': changeApp('app-stop', stopApp),
     'app-start': changeApp('app-start', startApp),
+    ...createCertificateOperations({ certs, audited, tenantOf, tenants, localCaFile: paths.localCaFile }),
+    ...createDomainOperations({ paths, store, audited, tenantOf, refresh }),
     logs: readLogs,
     'access-logs': readAccessLogs,
   };

@@ -2,6 +2,7 @@ import type { TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
 import { readCertificate } from '../config/certificate-files.ts';
+import { coversHost, ownCertificateId } from './edge-certificates.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Paths } from './paths.ts';
 import type { TenantPicture } from './tenant-picture.ts';
@@ -16,11 +17,12 @@ import type { TenantPicture } from './tenant-picture.ts';
 export interface OwnCertificate {
   /** Reads the files again; what changed reaches the edge at once. */
   look(): Promise<void>;
+  /** The tenant's domains that need another certificate; none before the edge told what it makes of the files. */
+  uncovered(): string[];
   problems(): Problem[];
 }
 
-/** Of those certificates of a tenant that come from its files: there is one at most. */
-const id = 'file';
+const id = ownCertificateId;
 
 export function createOwnCertificate(parts: {
   edge: Pick<EdgeLink, 'certificates'>;
@@ -60,6 +62,13 @@ export function createOwnCertificate(parts: {
       const { text, problem } = await readCertificate(files, place);
       note(problem);
       if (text) certificates.set({ tenant, id, ...text });
+    },
+    uncovered() {
+      const domains = (picture.desired()?.domains ?? []).map(({ name }) => name);
+      if (!picture.desired()?.config.tls.files) return domains;
+      const { isServed, problem, names } = certificates.stateOf(tenant, id);
+      if (isServed) return domains.filter((name) => !coversHost(names, name));
+      return (unreadable ?? problem) === undefined ? [] : domains;
     },
     problems: () => (unreadable ? [unreadable] : refusal()),
   };

@@ -3,7 +3,7 @@ import { strangersLogsFolder } from '../protocol/edge-paths.ts';
 
 /**
  * Every place the daemon uses, from the directories of tenantd.yaml. All are root's own but what lies below
- * `dataDirOf`, `sharedDirOf`, `logsDirOf` and `accessLogsDirOf`, where root never opens a name.
+ * `dataDirOf`, `sharedDirOf`, `logsDirOf`, `accessLogsDirOf` and `certsStateDir`, where root never opens a name.
  */
 export type Paths = ReturnType<typeof createPaths>;
 
@@ -27,6 +27,12 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     operatorSocket: `${runDir}/control/operator.sock`,
     edgeDir: `${runDir}/edge`,
     edgeSocket: `${runDir}/edge/control.sock`,
+    certsDir: `${runDir}/certs`,
+    certsSocket: `${runDir}/certs/control.sock`,
+    /** Written by `certs` alone: accounts, keys, chains. */
+    certsStateDir: `${stateDir}/certs`,
+    /** A copy of the local CA's root certificate, where others than root can read it. */
+    localCaFile: `${stateDir}/local-ca.pem`,
     sandboxesDir: `${runDir}/sandboxes`,
     etcDir: `${runDir}/etc`,
     /** Bound where a tenant has no apps/ yet. */

@@ -5,6 +5,7 @@ import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
 import type { UrlOf } from './addresses.ts';
+import type { CertsLink } from './certs-link.ts';
 import type { EdgeLink } from './edge-link.ts';
 import { createHostHandlers, type HostedAppState } from './host-handlers.ts';
 import type { layerProblems } from './layers.ts';
@@ -27,6 +28,8 @@ export interface TenantContext {
   machine: Machine;
   store: Store;
   edge: EdgeLink;
+  /** Undefined without https. */
+  certs: CertsLink | undefined;
   log: Log;
   userPrefix: string;
   logs: { maxBytes: number; keep: number };
@@ -199,14 +202,14 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   }
 
   function urlsOf(app: AppName): string[] {
-    const isSecure = edge.certificates.servesAny(name);
-    return picture.urlsOf(app).map((at) => context.urlOf(at, isSecure));
+    return picture.urlsOf(app).map((at) => context.urlOf(at, edge.certificates.serves(name, at.host)));
   }
 
   function problems(): Problem[] {
     const all = [
       ...picture.problems(),
       ...certificate.problems(),
+      ...(context.certs?.problems(name) ?? []),
       ...context.layers.problems,
       ...stepProblems.values(),
       ...hostProblems(host),

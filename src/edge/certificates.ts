@@ -63,6 +63,11 @@ export class Certificates {
     for (const name of gone.names) if (known.byName.get(name) === gone) replaceName(known, name);
   }
 
+  /** Of the one that is used under this id. */
+  namesOf(tenant: TenantName, id: string): string[] {
+    return [...(this.tenants.get(tenant)?.byId.get(id)?.names ?? [])];
+  }
+
   find(tenant: TenantName, host: string): ServedCertificate | undefined {
     const byName = this.tenants.get(tenant)?.byName;
     return byName && (byName.get(host) ?? byName.get(wildcardFor(host)));

@@ -8,6 +8,7 @@ import type {
   EdgeRequests,
   TenantCertificate,
 } from '../protocol/edge.ts';
+import { maxReportedNames } from '../protocol/edge-paths.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
 import { createEdge, type Edge } from './edge.ts';
 import type { LogLevel } from './fault-log.ts';
@@ -101,8 +102,13 @@ function certificateHandlers({ certificates, challenges }: Edge, report: (event:
   return {
     'set-certificate': (params: unknown) => {
       const certificate = params as TenantCertificate;
+      const { tenant, id } = certificate;
       const problem = certificates.set(certificate, Date.now());
-      report({ tenant: certificate.tenant, id: certificate.id, ...(problem !== undefined && { problem }) });
+      report({
+        tenant,
+        id,
+        ...(problem === undefined ? { names: certificates.namesOf(tenant, id).slice(0, maxReportedNames) } : { problem }),
+      });
     },
     'set-challenge': (params: unknown) => {
       challenges.set(params as EdgeChallenge);

@@ -57,7 +57,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-function assertPlainPath(path: string): void {
+export function assertPlainPath(path: string): void {
   if (isAbsolute(path) && normalize(path) === path && path !== '/' && !path.includes('\0')) return;
   throw new TenantdError('TENANTD_E_INTERNAL', `not a plain absolute path: ${path}`, 'report this as a fault of tenantd');
 }

@@ -145,9 +145,9 @@ export interface DomainStatus {
   redirectTo?: string;
   /**
    * `own`: a certificate of the tenant's own files covers it. `managed`: `status` says how it stands. `unknown`: as `managed`, but there is
-   * no word of it yet. `impossible`: a wildcard, and nothing to prove it with. `none`: no https is configured.
+   * no word of it yet. `none`: no https is configured.
    */
-  certificate: 'own' | 'managed' | 'unknown' | 'impossible' | 'none';
+  certificate: 'own' | 'managed' | 'unknown' | 'none';
   status?: NameStatus;
 }
 

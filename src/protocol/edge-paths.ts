@@ -3,6 +3,8 @@
 /** Where the daemon's sockets are found inside the edges' sandbox. */
 export const edgeControlSocket = '/run/tenantd/edge/control.sock';
 export const edgeSocketsDir = '/run/tenantd/sockets';
+/** Of one certificate. */
+export const maxReportedNames = 1_000;
 /** Where the edges write access logs: a folder for each tenant, and one for requests of no tenant, which no tenant can be called. */
 export const edgeLogsDir = '/var/log/tenantd';
 export const strangersLogsFolder = '-';

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { AppName, TenantName } from '../base/ids.ts';
+import { maxReportedNames } from './edge-paths.ts';
 
 /** What the master and each edge get as argv[2], as JSON: how they were started. */
 export interface EdgeSettings {
@@ -159,6 +160,8 @@ export interface CertificateEvent {
   id: string;
   /** A sentence, when it can not be used. */
   problem?: string;
+  /** For which hosts it can be used, else; wildcards as `*.example.com`, for one label (RFC 6125 6.4.3). */
+  names?: readonly string[];
 }
 
 /** Master -> daemon: notifications. Checked by the daemon. */
@@ -170,5 +173,10 @@ export const edgeEvents = {
   /** A handshake for a name of a tenant that has no certificate; so many a second at most. */
   'handshake-without-certificate': z.strictObject({ name: z.string().max(255) }),
   /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
-  certificate: z.strictObject({ tenant: z.string().max(64), id: z.string().max(256), problem: z.string().max(1024).optional() }),
+  certificate: z.strictObject({
+    tenant: z.string().max(64),
+    id: z.string().max(256),
+    problem: z.string().max(1024).optional(),
+    names: z.array(z.string().max(255)).max(maxReportedNames).optional(),
+  }),
 };

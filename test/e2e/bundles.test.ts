@@ -4,7 +4,7 @@ import { repositoryPath } from '../support/test-daemon.ts';
 
 /** What a process must not load at all, or not at its start: it is paid by every tenant, every worker or every request. */
 const bundles = {
-  edge: { main: ['base', 'edge', 'http1', 'logs', 'protocol'], parts: [] },
+  edge: { main: ['base', 'edge', 'http1', 'http2', 'logs', 'protocol'], parts: [] },
   host: { main: ['base', 'http1', 'logs', 'protocol', 'tenant'], parts: ['tenant', 'send'] },
   worker: { main: ['base', 'http1', 'protocol', 'worker'], parts: ['worker'] },
 } as const;

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-const serviceUser = 'tenantd-edge';
+const serviceUsers = ['tenantd-edge', 'tenantd-certs'];
 
 /** Once before the tests that run built code: they test what is in the tree now. Afterwards the machine has the users it had. */
 export default function build(): () => void {
   execFileSync(process.execPath, [new URL('../../scripts/build.ts', import.meta.url).pathname], { stdio: 'inherit' });
-  const hadServiceUser = hasUser(serviceUser);
+  const added = serviceUsers.filter((user) => !hasUser(user));
   return () => {
-    if (!hadServiceUser && hasUser(serviceUser)) execFileSync('userdel', [serviceUser]);
+    for (const user of added) if (hasUser(user)) execFileSync('userdel', [user]);
   };
 }
 

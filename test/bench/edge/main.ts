@@ -18,7 +18,7 @@ are on the others. With two processors both share one, and what it can do bounds
 figure to look at. Only `app` leaves all processors to everything.
 The upstream is an nginx that answers from memory; for uploads and WebSockets, a small server on node:net; for `app`, Fastify.
 nginx has buffers that hold a whole answer, and passes bodies on as they come. Times are of the whole way: load, proxy, upstream.
-wrk counts a request's time from when its connection is open: without the handshake. Idle proxies wake now and then.
+Memory that two processes of a proxy share counts twice: ours, and nginx's master and worker.
 Not measured here: tenantd's sandboxes; the edge runs as built, without its own.
 */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

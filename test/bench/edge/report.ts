@@ -91,7 +91,10 @@ function notesOf(bench: BenchCase, result: CaseResult): string[] {
     return [`${isMet ? 'met' : 'MISSED'}: ${ratio.toFixed(2)}x ${yardstick} (goal ${bench.measure === 'cpu' ? '<=' : '>='} ${goal})`];
   });
   const logs = Object.entries(result.logBytesPerRequest).map(([proxy, bytes]) => `${proxy} ${bytes.toFixed(0)}`);
-  return [...(goals.length > 0 ? [`goals ${goals.join(', ')}`] : []), `bytes of access log a request: ${logs.join(', ')}`];
+  return [
+    ...(goals.length > 0 ? [`goals ${goals.join(', ')}`] : []),
+    `bytes of access log a request (warm-up included): ${logs.join(', ')}`,
+  ];
 }
 
 function runsOf({ runs }: CaseResult, proxy: ProxyName): Run[] {

@@ -2,11 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Certs, runCerts } from '../../../src/certs/certs-process.ts';
 import type { AcmeConfiguration, CertsConfiguration } from '../../../src/protocol/certs.ts';
 import { until } from '../../support/until.ts';
-import { ChallengeEdge } from './challenge-edge.ts';
-import { FakeDaemon } from './fake-daemon.ts';
+import { acmeOf as acmeWith, type CertsUnderTest, startCerts } from './certs-under-test.ts';
 import { freePort, PebbleUnderTest } from './pebble-under-test.ts';
 
 let pebble: PebbleUnderTest;
@@ -21,65 +19,29 @@ afterAll(async () => {
 });
 
 afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
+  for (const end of endings.splice(0).toReversed()) await end();
 });
 
 function acmeOf(changes: Partial<AcmeConfiguration> = {}): AcmeConfiguration {
-  return {
-    directories: [{ url: pebble.url }],
-    email: 'ops@example.com',
-    caPem: pebble.certificate.chain,
-    resolvers: [pebble.resolver],
-    publicAddresses: ['127.0.0.1'],
-    challenges: ['http-01', 'tls-alpn-01'],
-    ...changes,
-  };
+  return acmeWith(pebble, changes);
 }
 
-interface Started {
-  daemon: FakeDaemon;
-  certs: Certs;
-  edge: ChallengeEdge;
+async function start(names: Record<string, readonly string[]>, configuration: CertsConfiguration): Promise<CertsUnderTest> {
+  const started = await startCerts(pebble, names, configuration);
+  endings.push(() => started.stop());
+  return started;
 }
-
-async function start(names: Record<string, readonly string[]>, configuration: CertsConfiguration, nowMs?: () => number): Promise<Started> {
-  const daemon = await FakeDaemon.start({ configuration, names });
-  endings.push(() => daemon.remove());
-  const edge = await ChallengeEdge.start(daemon.challenges, pebble.httpPort, pebble.tlsPort);
-  endings.push(() => edge.close());
-  const certs = await runCerts({ ...daemon, ...(nowMs && { nowMs }) });
-  endings.push(() => certs.close());
-  return { daemon, certs, edge };
-}
-
-function issued(daemon: FakeDaemon, count: number, limitMs = 15_000): Promise<void> {
-  return until(
-    () => daemon.certificates.size === count,
-    `${count} certificates`,
-    limitMs,
-    async () => `${await daemon.explain()}\n${pebble.output}`,
-  );
-}
-
-function stateOf(daemon: FakeDaemon, name: string, state: string): Promise<void> {
-  return until(
-    () => daemon.statuses.get(name)?.state === state,
-    `${name} is ${state}`,
-    15_000,
-    () => daemon.explain(),
-  );
-}
-
 describe('certificates by ACME', () => {
   test('http-01: the key fits, the account is kept, the challenge is removed', async () => {
-    const { daemon, edge } = await start({ acme: ['acme.example', 'www.acme.example'] }, { acme: acmeOf() });
-    await issued(daemon, 2);
+    const started = await start({ acme: ['acme.example', 'www.acme.example'] }, { acme: acmeOf() });
+    const { daemon } = started;
+    await started.issued(2);
     const leaf = new X509Certificate(daemon.certificates.get('acme.example')?.chain ?? '');
     expect(leaf.checkHost('acme.example')).toBe('acme.example');
     expect(leaf.publicKey.asymmetricKeyDetails).toMatchObject({ namedCurve: 'prime256v1' });
-    expect(edge.answered).toContain('http-01 acme.example');
+    expect(started.edge.answered).toContain('http-01 acme.example');
     await until(() => daemon.challenges.size === 0, 'no challenge is left');
-    await stateOf(daemon, 'acme.example', 'issued');
+    await started.state('acme.example', 'issued');
     expect(daemon.statuses.get('acme.example')?.issuer).toMatch(/^Pebble Intermediate CA/);
     expect(readdirSync(join(daemon.stateDir, 'accounts')).length).toBe(1);
     // The local CA has nothing to do.
@@ -87,19 +49,20 @@ describe('certificates by ACME', () => {
   });
 
   test('tls-alpn-01', async () => {
-    const { daemon, edge } = await start({ acme: ['alpn.example'] }, { acme: acmeOf({ challenges: ['tls-alpn-01'] }) });
-    await issued(daemon, 1);
-    expect(edge.answered).toContain('tls-alpn-01 alpn.example');
+    const started = await start({ acme: ['alpn.example'] }, { acme: acmeOf({ challenges: ['tls-alpn-01'] }) });
+    await started.issued(1);
+    expect(started.edge.answered).toContain('tls-alpn-01 alpn.example');
   });
 
   test('dns-01 by the hook: a wildcard, and its record is removed', async () => {
-    const { daemon } = await start({}, { acme: acmeOf() });
+    const started = await start({}, { acme: acmeOf() });
+    const { daemon } = started;
     const log = join(daemon.directory, 'hook.log');
     const script = new URL('dns-hook.ts', import.meta.url).pathname;
     daemon.configuration = { acme: acmeOf({ dnsHook: [process.execPath, script, pebble.dnsManagement, log] }) };
     daemon.notify('configure', daemon.configuration);
     daemon.setNames('acme', ['*.shops.acme.example']);
-    await issued(daemon, 1);
+    await started.issued(1);
     expect(
       new X509Certificate(daemon.certificates.get('*.shops.acme.example')?.chain ?? '').checkHost('one.shops.acme.example'),
     ).toBeDefined();
@@ -109,16 +72,18 @@ describe('certificates by ACME', () => {
   });
 
   test('a wildcard without a way to set DNS records says so, and costs no order', async () => {
-    const { daemon } = await start({ acme: ['*.acme.example'] }, { acme: acmeOf() });
-    await stateOf(daemon, '*.acme.example', 'failed');
+    const started = await start({ acme: ['*.acme.example'] }, { acme: acmeOf() });
+    const { daemon } = started;
+    await started.state('*.acme.example', 'failed');
     expect(daemon.statuses.get('*.acme.example')?.lastError).toContain('acme.dnsHook');
     expect(existsSync(join(daemon.stateDir, 'ledger/orders.jsonl'))).toBe(false);
   });
 
   test('a name that points elsewhere is told apart, costs no order, and is tried again on request', async () => {
     await pebble.setAddress('elsewhere.example', ['203.0.113.9']);
-    const { daemon } = await start({ acme: ['elsewhere.example'] }, { acme: acmeOf() });
-    await stateOf(daemon, 'elsewhere.example', 'failed');
+    const started = await start({ acme: ['elsewhere.example'] }, { acme: acmeOf() });
+    const { daemon } = started;
+    await started.state('elsewhere.example', 'failed');
     const status = daemon.statuses.get('elsewhere.example');
     expect(status?.lastError).toContain('points to 203.0.113.9, not to this machine');
     expect(status?.problem).toMatchObject({ kind: 'no-certificate' });
@@ -131,12 +96,13 @@ describe('certificates by ACME', () => {
     });
     await pebble.setAddress('elsewhere.example', ['127.0.0.1']);
     expect(await daemon.ask('renew', { tenant: 'acme' as never, force: false })).toEqual({ names: ['elsewhere.example'] });
-    await issued(daemon, 1);
+    await started.issued(1);
   });
 
   test('CAA records that name another CA forbid nothing to a CA that names itself nowhere, and are shown', async () => {
     await pebble.setDns('add-caa', { host: 'caa.example.', policies: [{ tag: 'issue', value: 'other.example' }] });
-    const { daemon } = await start({}, { acme: acmeOf() });
+    const started = await start({}, { acme: acmeOf() });
+    const { daemon } = started;
     await until(() => daemon.completions === 1, 'it is there');
     const { found, verdict } = await daemon.ask('check-name', { name: 'www.caa.example' });
     expect(verdict).toBe('points-here');
@@ -145,13 +111,15 @@ describe('certificates by ACME', () => {
 
   test('a CA that does not answer is passed over, and the next one in the list is asked', async () => {
     const dead = { url: `https://localhost:${await freePort()}/dir` };
-    const { daemon } = await start({ acme: ['fallback.example'] }, { acme: acmeOf({ directories: [dead, { url: pebble.url }] }) });
-    await issued(daemon, 1);
+    const started = await start({ acme: ['fallback.example'] }, { acme: acmeOf({ directories: [dead, { url: pebble.url }] }) });
+    await started.issued(1);
+    expect(started.daemon.certificates.get('fallback.example')?.issuer).toMatch(/^Pebble/);
   });
 
   test('a resolver that does not answer makes no dead name', async () => {
     const resolvers = [`127.0.0.1:${await freePort()}`];
-    const { daemon } = await start({ acme: ['later.example'] }, { acme: acmeOf({ resolvers }) });
+    const started = await start({ acme: ['later.example'] }, { acme: acmeOf({ resolvers }) });
+    const { daemon } = started;
     await until(
       () => daemon.statuses.get('later.example')?.lastError !== undefined,
       'the first try ends',
@@ -161,17 +129,16 @@ describe('certificates by ACME', () => {
     expect(daemon.statuses.get('later.example')).toMatchObject({ state: 'waiting', failures: 0 });
     daemon.notify('configure', { acme: acmeOf() });
     await daemon.ask('renew', { tenant: 'acme' as never, force: true });
-    await issued(daemon, 1);
+    await started.issued(1);
   });
 
   test('a renewal replaces the certificate, and the one before is served until it is there', async () => {
-    let offsetMs = 0;
-    const { daemon, certs } = await start({ acme: ['renew.example'] }, { acme: acmeOf() }, () => Date.now() + offsetMs);
-    await issued(daemon, 1);
+    const started = await start({ acme: ['renew.example'] }, { acme: acmeOf() });
+    const { daemon } = started;
+    await started.issued(1);
     const first = daemon.certificates.get('renew.example');
     const lifetimeMs = (first?.notAfterMs ?? 0) - (first?.notBeforeMs ?? 0);
-    offsetMs = lifetimeMs * 0.7;
-    certs.engine.planSoon();
+    started.advance(lifetimeMs * 0.7);
     await until(
       () => daemon.certificates.get('renew.example')?.chain !== first?.chain,
       'a new one',
@@ -183,9 +150,9 @@ describe('certificates by ACME', () => {
   });
 
   test('while the CA is gone for an hour all that is issued stays, and orders go on by themselves when it is back', async () => {
-    let offsetMs = 0;
-    const { daemon, certs } = await start({ acme: ['before.example'] }, { acme: acmeOf() }, () => Date.now() + offsetMs);
-    await issued(daemon, 1);
+    const started = await start({ acme: ['before.example'] }, { acme: acmeOf() });
+    const { daemon } = started;
+    await started.issued(1);
     await pebble.stopCa();
     daemon.setNames('acme', ['before.example', 'after.example']);
     await until(
@@ -198,9 +165,8 @@ describe('certificates by ACME', () => {
     expect(daemon.certificates.size).toBe(1);
     // It forgot its accounts and orders meanwhile.
     await pebble.startCa();
-    offsetMs = 3_600_000;
-    certs.engine.planSoon();
-    await issued(daemon, 2);
+    started.advance(3_600_000);
+    await started.issued(2);
   });
 
   test('budgets hold across tenants and restarts, and are told', async () => {
@@ -211,11 +177,10 @@ describe('certificates by ACME', () => {
       concurrentNames: 4,
     };
     const names = { acme: ['a.one.example', 'b.one.example', 'c.one.example'], globex: ['a.two.example', 'b.two.example'] };
-    const { daemon, certs } = await start(names, { acme: acmeOf(), budgets });
-    await issued(daemon, 3);
-    certs.close();
-    const again = await runCerts(daemon);
-    endings.push(() => again.close());
+    const started = await start(names, { acme: acmeOf(), budgets });
+    const { daemon } = started;
+    await started.issued(3);
+    await started.restart();
     await until(() => daemon.completions === 2, 'all is sent again');
     const { names: statuses } = await daemon.ask('list', {});
     const waiting = statuses.filter(({ state }) => state === 'waiting');
@@ -225,9 +190,10 @@ describe('certificates by ACME', () => {
   });
 
   test('a handshake for a name that nobody listed starts nothing', async () => {
-    const { daemon } = await start({ acme: ['listed.example'] }, { acme: acmeOf() });
+    const started = await start({ acme: ['listed.example'] }, { acme: acmeOf() });
+    const { daemon } = started;
     for (const name of ['stranger.example', 'sub.listed.example', '../../x']) daemon.notify('handshake-without-certificate', { name });
-    await issued(daemon, 1);
+    await started.issued(1);
     expect((await daemon.ask('list', {})).names.length).toBe(1);
     expect(readFileSync(join(daemon.stateDir, 'ledger/orders.jsonl'), 'utf8').trim().split('\n').length).toBe(1);
   });

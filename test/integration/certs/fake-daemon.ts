@@ -69,6 +69,10 @@ export class FakeDaemon {
     });
   }
 
+  get paths(): { controlSocket: string; stateDir: string } {
+    return { controlSocket: this.controlSocket, stateDir: this.stateDir };
+  }
+
   notify<M extends keyof CertsNotifications>(method: M, params: CertsNotifications[M]): void {
     this.channel?.notify(method, params);
   }

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 async function start(names: Record<string, readonly string[]>, nowMs?: () => number): Promise<{ daemon: FakeDaemon; certs: Certs }> {
   const daemon = await FakeDaemon.start({ configuration: {}, names });
-  const certs = await runCerts({ ...daemon, ...(nowMs && { nowMs }) });
+  const certs = await runCerts({ ...daemon.paths, ...(nowMs && { nowMs }) });
   const started = { daemon, certs };
   running.push(started);
   return started;
@@ -85,7 +85,7 @@ describe('without ACME', () => {
       expect(statSync(join(daemon.stateDir, file)).mode & 0o777).toBe(0o600);
     certs.close();
     daemon.certificates.clear();
-    const again = await runCerts(daemon);
+    const again = await runCerts(daemon.paths);
     running.push({ certs: again, daemon });
     running.shift();
     await issued(daemon, 1);
@@ -99,7 +99,7 @@ describe('without ACME', () => {
     certs.close();
     const file = join(daemon.stateDir, 'local-ca/root-with-key.pem');
     writeFileSync(file, readFileSync(file, 'utf8').slice(0, 300));
-    const again = await runCerts(daemon);
+    const again = await runCerts(daemon.paths);
     running.push({ certs: again, daemon });
     running.shift();
     await until(() => daemon.completions === 2, 'the second snapshot');
@@ -115,7 +115,7 @@ describe('without ACME', () => {
     writeFileSync(join(daemon.stateDir, 'names/www.acme.localhost'), '{"name":"www.ac');
     const kept = daemon.certificates.get('www.acme.localhost');
     daemon.certificates.clear();
-    const again = await runCerts(daemon);
+    const again = await runCerts(daemon.paths);
     running.push({ certs: again, daemon });
     running.shift();
     await issued(daemon, 2);

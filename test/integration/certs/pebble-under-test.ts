@@ -125,7 +125,7 @@ export class PebbleUnderTest {
   private keepOutput(child: ChildProcess): void {
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => {
-        this.output = `${this.output}${chunk.toString()}`.slice(-8_192);
+        this.output = `${this.output}${chunk.toString()}`.slice(-64_000);
       });
   }
 }

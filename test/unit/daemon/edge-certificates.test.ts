@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { TenantName } from '../../../src/base/ids.ts';
-import { EdgeCertificates } from '../../../src/daemon/edge-certificates.ts';
+import { EdgeCertificates, ownCertificateId } from '../../../src/daemon/edge-certificates.ts';
 import type { TenantCertificate } from '../../../src/protocol/edge.ts';
 
 const [acme, globex] = ['acme', 'globex'] as [TenantName, TenantName];
-const id = 'file';
+const id = ownCertificateId;
 
 let told: string[];
 let certificates: EdgeCertificates;
@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 
 const set = (chain: string, tenant = acme): void => certificates.set({ tenant, id, chain, key: `key of ${chain}` });
-const accept = (tenant = acme): void => certificates.judge({ tenant, id });
+const accept = (tenant = acme): void => certificates.judge({ tenant, id, names: ['acme.example', '*.shops.acme.example'] });
 const refuse = (problem: string, tenant = acme): void => certificates.judge({ tenant, id, problem });
 const state = (tenant = acme): unknown[] => {
   const { isServed, problem } = certificates.stateOf(tenant, id);
@@ -33,12 +33,20 @@ describe('a certificate', () => {
     expect(told).toEqual(['acme: one', 'acme: one']);
   });
 
-  test('counts as served when the edge says so, not before', () => {
+  test('counts as served when the edge says so, not before, and for the hosts that it says', () => {
+    const hosts = ['acme.example', 'a.shops.acme.example', '*.shops.acme.example', 'a.b.shops.acme.example', 'shops.acme.example', 'example'];
+    const served = (tenant = acme): string[] => hosts.filter((host) => certificates.serves(tenant, host));
     set('one');
-    expect([state(), certificates.servesAny(acme)]).toEqual([[false, undefined], false]);
+    expect([state(), served()]).toEqual([[false, undefined], []]);
     accept();
-    expect([state(), certificates.servesAny(acme)]).toEqual([[true, undefined], true]);
-    expect(certificates.servesAny(globex)).toBe(false);
+    expect([state(), served()]).toEqual([[true, undefined], hosts.slice(0, 3)]);
+    expect(served(globex)).toEqual([]);
+  });
+
+  test('for one host is found by its host', () => {
+    certificates.set({ tenant: acme, id: '*.shops.acme.example', chain: 'wild', key: 'key' });
+    certificates.judge({ tenant: acme, id: '*.shops.acme.example', names: ['*.shops.acme.example'] });
+    expect(['a.shops.acme.example', 'acme.example'].map((host) => certificates.serves(acme, host))).toEqual([true, false]);
   });
 
   test('goes with its tenant', () => {
@@ -51,11 +59,11 @@ describe('a certificate', () => {
     expect(state()).toEqual([false, undefined]);
   });
 
-  test('is told again behind the routes of its tenant', () => {
+  test('is told again with all others, to edges that know none', () => {
     set('one');
     set('two', globex);
-    certificates.send(acme);
-    expect(told).toEqual(['acme: one', 'globex: two', 'acme: one']);
+    certificates.sendAll();
+    expect(told).toEqual(['acme: one', 'globex: two', 'acme: one', 'globex: two']);
   });
 });
 
@@ -69,7 +77,7 @@ describe('a certificate that the edge refuses', () => {
   test('is a problem, and the one before is told in its place', () => {
     refuse('the key is another one');
     expect(state()).toEqual([true, 'the key is another one']);
-    certificates.send(acme);
+    certificates.sendAll();
     expect(told).toEqual(['acme: good', 'acme: bad', 'acme: good', 'acme: good']);
   });
 

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { TenantName } from '../../../src/base/ids.ts';
 import { starterPlan } from '../../../src/config/plans.ts';
 import { parseTenantConfig } from '../../../src/config/tenant-config.ts';
-import { EdgeCertificates } from '../../../src/daemon/edge-certificates.ts';
+import { EdgeCertificates, ownCertificateId } from '../../../src/daemon/edge-certificates.ts';
 import { createOwnCertificate, type OwnCertificate } from '../../../src/daemon/own-certificate.ts';
 import { createPaths } from '../../../src/daemon/paths.ts';
 import { openStore } from '../../../src/daemon/store.ts';
@@ -56,8 +56,8 @@ function put(chain: string, key = `${secret} ${chain}`): void {
 }
 
 const message = (chain: string): string =>
-  `set-certificate ${JSON.stringify({ tenant: acme, id: 'file', chain, key: `${secret} ${chain}` })}`;
-const judge = (problem?: string): void => certificates.judge({ tenant: acme, id: 'file', problem });
+  `set-certificate ${JSON.stringify({ tenant: acme, id: ownCertificateId, chain, key: `${secret} ${chain}` })}`;
+const judge = (problem?: string): void => certificates.judge({ tenant: acme, id: ownCertificateId, problem });
 
 describe('a look at the files', () => {
   test('tells the edge of what is new in them, once', async () => {
@@ -93,7 +93,7 @@ describe('a look at the files', () => {
     want('domains: [acme.example]');
     await certificate.look();
     await certificate.look();
-    expect(told).toEqual([message('one'), 'remove-certificate {"tenant":"acme","id":"file"}']);
+    expect(told).toEqual([message('one'), `remove-certificate {"tenant":"acme","id":"${ownCertificateId}"}`]);
   });
 
   test('and that there is none of a tenant that nobody wants any more', async () => {

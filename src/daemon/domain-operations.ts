@@ -1,0 +1,88 @@
+import { statSync } from 'node:fs';
+import type { z } from 'zod';
+import { TenantdError } from '../base/errors.ts';
+import type { TenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
+import { addDomains, type DomainEdit, removeDomains } from '../config/edit-tenant-domains.ts';
+import { readPlainFile } from '../config/plain-file.ts';
+import { limits } from '../config/scan.ts';
+import { replaceFile } from '../privileged/operator-files.ts';
+import type { controlCalls, DomainChangeResult } from '../protocol/control.ts';
+import type { Audited } from './audited.ts';
+import type { Caller, ControlOperations } from './control-server.ts';
+import { createTurns } from './in-turn.ts';
+import type { Paths } from './paths.ts';
+import type { Store } from './store.ts';
+import type { Tenant } from './tenant.ts';
+
+export interface DomainOperationParts {
+  paths: Paths;
+  store: Pick<Store, 'domainOwners'>;
+  audited: Audited;
+  tenantOf: (name: string) => Tenant;
+  refresh: (tenant: TenantName) => Promise<void>;
+}
+
+type Change = z.infer<(typeof controlCalls)['domain-add']>;
+type Edit = (text: string, names: readonly string[], place: { file: string; tenant: TenantName }) => DomainEdit;
+
+/**
+ * Changes of the operator's files, one after the other: each is written whole, and read back as if the operator had written it.
+ * One that would be a problem is refused, and changes nothing.
+ */
+export function createDomainOperations(parts: DomainOperationParts): Pick<ControlOperations, 'domain-add' | 'domain-remove'> {
+  const { paths, store, audited } = parts;
+  const inTurn = createTurns();
+
+  async function tryEdit(tenant: TenantName, names: readonly string[], edit: Edit): Promise<{ file: string; edited: DomainEdit }> {
+    const file = `${paths.tenantDirOf(tenant)}/tenant.yaml`;
+    const { text, problem } = await readPlainFile(file, { maxBytes: limits.fileBytes });
+    return { file, edited: problem ? { problems: [problem] } : edit(text, names, { file, tenant }) };
+  }
+
+  async function carryOut(tenant: Tenant, names: readonly string[], edit: Edit): Promise<DomainChangeResult> {
+    const { file, edited } = await tryEdit(tenant.name, names, edit);
+    if (edited.text === undefined) throw refusal(edited.problems);
+    const { text, changed, unchanged } = edited;
+    if (changed.length > 0) {
+      const { uid, gid, mode } = statSync(file);
+      replaceFile(file, text, { uid, gid, mode: mode & 0o777 });
+      await parts.refresh(tenant.name);
+    }
+    return { changed, unchanged, problems: [...(tenant.picture.desired()?.problems ?? [])] };
+  }
+
+  function operation(action: 'domain-add' | 'domain-remove', edit: Edit) {
+    return ({ tenant: name, names, dryRun = false }: Change, { actor }: Caller): Promise<DomainChangeResult> => {
+      const tenant = parts.tenantOf(name);
+      if (dryRun) return tryEdit(tenant.name, names, edit).then(({ edited }) => foresee(edited));
+      const look = (): unknown => ({ domains: tenant.picture.desired()?.config.domains.length ?? 0, names });
+      return inTurn(() => audited({ tenant: tenant.name, action, actor, look }, () => carryOut(tenant, names, edit)));
+    };
+  }
+
+  /** A name that another tenant has would only become a problem of this one. */
+  const addFree: Edit = (text, names, place) => {
+    const edited = addDomains(text, names, place);
+    const owners = store.domainOwners();
+    const taken = (edited.text === undefined ? [] : edited.changed).filter((name) => (owners.get(name) ?? place.tenant) !== place.tenant);
+    return taken.length > 0 ? { problems: taken.map((name) => takenProblem(name, place.file)) } : edited;
+  };
+
+  return { 'domain-add': operation('domain-add', addFree), 'domain-remove': operation('domain-remove', removeDomains) };
+}
+
+function foresee(edited: DomainEdit): DomainChangeResult {
+  if (edited.text === undefined) return { changed: [], unchanged: [], problems: edited.problems };
+  return { changed: edited.changed, unchanged: edited.unchanged, problems: [] };
+}
+
+function takenProblem(name: string, file: string): Problem {
+  return { code: 'TENANTD_E_DOMAIN_TAKEN', message: `another tenant has the domain "${name}"`, fix: 'remove it there first', file };
+}
+
+function refusal(problems: readonly Problem[]): TenantdError {
+  const [first] = problems;
+  const message = problems.map((problem) => problem.message).join('; ');
+  return new TenantdError(first?.code ?? 'TENANTD_E_INTERNAL', message, first?.fix ?? '');
+}
