@@ -12,9 +12,9 @@ export function dueAtMs(entry: NameEntry, usesAcme: boolean): number {
   return Math.max(wishedAtMs(entry, usesAcme), entry.record.nextTryMs ?? 0);
 }
 
-function wishedAtMs({ name, certificate, record }: NameEntry, usesAcme: boolean): number {
+function wishedAtMs({ jitter, certificate, record }: NameEntry, usesAcme: boolean): number {
   if (!certificate || (usesAcme && certificate.from === localIssuer)) return 0;
   const { renewal } = record;
   if (renewal && renewal.ariId === certificate.ariId) return renewal.atMs;
-  return renewAtMs(certificate, name);
+  return renewAtMs(certificate, jitter);
 }

@@ -33,6 +33,10 @@ export interface EngineOptions {
 const longestSleepMs = 60_000;
 const loadedAtOnce = 32;
 const listedAtOnce = 500;
+const signedAtOnce = 16;
+/** A plan looks at every name: with ten thousand of them it may take a fifth of the time, not all of it. */
+const restPerPlan = 4;
+const longestRestMs = 1_000;
 
 /**
  * Brings every wanted name to a certificate and keeps it there.
@@ -51,7 +55,11 @@ export class Engine {
   private readonly lastStart = new Map<string, number>();
   private starts = 0;
   private timer: NodeJS.Timeout | undefined = undefined;
-  private planned: NodeJS.Immediate | undefined = undefined;
+  private planned: NodeJS.Timeout | undefined = undefined;
+  private lastPlanTookMs = 0;
+  /** For the local CA, which needs no plan: no budget, nobody else's time. */
+  private readonly toSign = new Set<NameEntry>();
+  private signing = 0;
   private closed = false;
 
   constructor(options: EngineOptions) {
@@ -124,16 +132,17 @@ export class Engine {
   /** Something outside changed: a name's due time, a budget, the clock. */
   planSoon(): void {
     if (this.closed) return;
-    this.planned ??= setImmediate(() => {
+    const restMs = Math.min(longestRestMs, this.lastPlanTookMs * restPerPlan);
+    this.planned ??= setTimeout(() => {
       this.planned = undefined;
       this.plan();
-    });
+    }, restMs);
   }
 
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    clearImmediate(this.planned);
+    clearTimeout(this.planned);
     this.issuer?.acme?.close();
   }
 
@@ -152,6 +161,15 @@ export class Engine {
   private plan(): void {
     clearTimeout(this.timer);
     if (!this.issuer || this.closed) return;
+    const startMs = performance.now();
+    this.queueLocal();
+    const nextMs = this.startOrders(this.issuer.acme);
+    this.lastPlanTookMs = performance.now() - startMs;
+    this.timer = setTimeout(() => this.plan(), Math.min(longestSleepMs, Math.max(0, nextMs - this.options.nowMs())));
+  }
+
+  /** Answers when to look again. */
+  private startOrders(acme: AcmeIssuer | undefined): number {
     for (;;) {
       const { start, nextMs } = chooseNext({
         nowMs: this.options.nowMs(),
@@ -162,18 +180,33 @@ export class Engine {
         roomFor: (candidate) => this.roomFor(candidate.name),
       });
       const entry = start && this.names.find(start.name);
-      if (entry) {
-        void this.run(entry, this.issuer.acme);
-        continue;
-      }
-      this.timer = setTimeout(() => this.plan(), Math.min(longestSleepMs, Math.max(0, nextMs - this.options.nowMs())));
-      return;
+      if (!entry || !acme) return nextMs;
+      void this.runOrder(entry, acme);
     }
+  }
+
+  private queueLocal(): void {
+    const nowMs = this.options.nowMs();
+    for (const entry of this.names.entries.values())
+      if (this.isReady(entry) && !this.usesAcme(entry) && dueAtMs(entry, false) <= nowMs) this.toSign.add(entry);
+    this.signQueued();
+  }
+
+  private signQueued(): void {
+    for (const entry of this.toSign) {
+      if (this.signing >= signedAtOnce || this.closed) return;
+      this.toSign.delete(entry);
+      if (this.isReady(entry)) void this.runLocal(entry);
+    }
+  }
+
+  private isReady({ phase, loaded, wanted }: NameEntry): boolean {
+    return phase === 'idle' && loaded && wanted;
   }
 
   private *candidates(): Generator<Candidate> {
     for (const entry of this.names.entries.values()) {
-      if (entry.phase !== 'idle' || !entry.loaded || !entry.wanted) continue;
+      if (!this.isReady(entry) || this.toSign.has(entry)) continue;
       const dueMs = dueAtMs(entry, this.usesAcme(entry));
       if (!Number.isFinite(dueMs)) continue;
       const { name, tenant, certificate, record, hinted } = entry;
@@ -181,27 +214,38 @@ export class Engine {
     }
   }
 
-  private async run(entry: NameEntry, acme: AcmeIssuer | undefined): Promise<void> {
+  private async runLocal(entry: NameEntry): Promise<void> {
+    this.signing += 1;
+    await this.workOn(entry, undefined);
+    this.signing -= 1;
+    this.signQueued();
+    if (this.signing === 0 || !entry.certificate) this.planSoon();
+  }
+
+  private async runOrder(entry: NameEntry, acme: AcmeIssuer): Promise<void> {
     const { tenant } = entry;
     this.lastStart.set(tenant, ++this.starts);
     this.running.set(tenant, (this.running.get(tenant) ?? 0) + 1);
-    const isIssued = await this.tryOnce(entry, acme);
+    await this.workOn(entry, acme);
     const left = (this.running.get(tenant) ?? 1) - 1;
     if (left > 0) this.running.set(tenant, left);
     else this.running.delete(tenant);
+    this.planSoon();
+  }
+
+  private async workOn(entry: NameEntry, acme: AcmeIssuer | undefined): Promise<void> {
+    const isIssued = await this.tryOnce(entry, acme);
     Object.assign(entry, { phase: 'idle', forced: false, hinted: false });
     this.names.forget(entry);
     this.options.onStatus(entry.name);
-    if (isIssued && entry.wanted) {
-      this.options.onCertificate(entry.name);
-      this.options.onIssued(entry);
-    }
-    this.planSoon();
+    if (!isIssued || !entry.wanted) return;
+    this.options.onCertificate(entry.name);
+    this.options.onIssued(entry);
   }
 
   private async tryOnce(entry: NameEntry, acme: AcmeIssuer | undefined): Promise<boolean> {
     try {
-      if (acme && this.usesAcme(entry)) await this.order(entry, acme);
+      if (acme) await this.order(entry, acme);
       else await this.signLocally(entry);
       entry.outsideFailures = 0;
       return true;

@@ -46,8 +46,10 @@ export class NameStore {
     const summary = summarize(certificate);
     entry.certificate = summary;
     const pauseMs = Math.round(Math.min(longestPauseMs, (summary.notAfterMs - summary.notBeforeMs) / 30));
+    const isFresh = Object.keys(entry.record).length === 2 && entry.record.failures === 0;
     entry.record = { name: entry.name, failures: 0, ...(orderedMs !== undefined && { nextTryMs: orderedMs + pauseMs }) };
-    await this.saveRecord(entry);
+    // A local certificate at the first try leaves nothing to be remembered.
+    if (!isFresh || orderedMs !== undefined) await this.saveRecord(entry);
   }
 
   /** To be sent to the daemon; undefined when there is none. */

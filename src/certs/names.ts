@@ -1,7 +1,7 @@
 import type { TenantName } from '../base/ids.ts';
 import type { NameRecord } from './records.ts';
 import { registrableDomainOf } from './registrable-domain.ts';
-import type { Validity } from './renewal-time.ts';
+import { jitterOf, type Validity } from './renewal-time.ts';
 
 /** What is kept in memory of a certificate; chain and key stay on disk. */
 export interface CertificateSummary extends Validity {
@@ -14,6 +14,8 @@ export interface CertificateSummary extends Validity {
 export interface NameEntry {
   readonly name: string;
   readonly domain: string;
+  /** Of its renewals. */
+  readonly jitter: number;
   tenant: TenantName;
   /** False while work on a name that nobody wants any more comes to its end. */
   wanted: boolean;
@@ -125,7 +127,7 @@ function isName(name: string): boolean {
 
 function makeEntry(tenant: TenantName, name: string): NameEntry {
   return {
-    ...{ name, tenant, domain: registrableDomainOf(name) },
+    ...{ name, tenant, domain: registrableDomainOf(name), jitter: jitterOf(name) },
     ...{ wanted: true, loaded: false, phase: 'idle', hinted: false, forced: false, outsideFailures: 0 },
     record: { name, failures: 0 },
     certificate: undefined,

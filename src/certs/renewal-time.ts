@@ -10,13 +10,13 @@ const renewAfterPart = 2 / 3;
 /** Taken off, so that certificates issued in one night are not renewed in one night. */
 const jitterPart = 1 / 20;
 
-/** Two thirds of the lifetime, less up to a twentieth that depends on `name` alone: a restart changes nothing. */
-export function renewAtMs({ notBeforeMs, notAfterMs }: Validity, name: string): number {
+/** Two thirds of the lifetime, less up to a twentieth of it: `jitter` is from 0 to 1. */
+export function renewAtMs({ notBeforeMs, notAfterMs }: Validity, jitter: number): number {
   const lifetimeMs = notAfterMs - notBeforeMs;
-  return Math.round(notBeforeMs + lifetimeMs * (renewAfterPart - jitterPart * fractionOf(name)));
+  return Math.round(notBeforeMs + lifetimeMs * (renewAfterPart - jitterPart * jitter));
 }
 
-/** From 0 up to 1, the same for the same text. */
-function fractionOf(text: string): number {
-  return createHash('sha256').update(text).digest().readUInt32BE() / 2 ** 32;
+/** From 0 up to 1, and the same for the same name: a restart changes nothing. */
+export function jitterOf(name: string): number {
+  return createHash('sha256').update(name).digest().readUInt32BE() / 2 ** 32;
 }

@@ -24,7 +24,10 @@ export async function changeDomains(channel: Channel, change: DomainChange, term
   const batches = Array.from({ length: Math.ceil(names.length / batchSize) }, (_, index) =>
     names.slice(index * batchSize, (index + 1) * batchSize),
   );
-  if (batches.length > 1 && !dryRun) await sendBatches(channel, batches, { ...change, dryRun: true }, terminal);
+  if (batches.length > 1 && !dryRun) {
+    const { problems } = await sendBatches(channel, batches, { ...change, dryRun: true }, terminal);
+    if (problems[0]) throw refused(problems[0], problems.length);
+  }
   return sendBatches(channel, batches, change, terminal);
 }
 
@@ -69,6 +72,11 @@ function progressOf({ method, names, tenant, dryRun }: DomainChange, done: numbe
   const [verb, to] = method === 'domain-add' ? ['adding', 'to'] : ['removing', 'from'];
   const count = names.length > batchSize ? `, ${done} of ${names.length} done` : '';
   return `${dryRun ? 'checking' : verb} ${formatCount(names.length, 'domain')} ${dryRun ? 'of' : to} ${tenant}${count}`;
+}
+
+function refused({ code, message, fix }: Problem, count: number): TenantdError {
+  const more = count > 1 ? `; and ${formatCount(count - 1, 'more problem')}, which --dry-run shows` : '';
+  return new TenantdError(code, message + more, fix);
 }
 
 /** The batches before it stay: they are in use by now. */

@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises';
-import { stdin } from 'node:process';
 import { text } from 'node:stream/consumers';
 import { errnoOf, messageOf, TenantdError } from '../base/errors.ts';
 import { parseDomainName } from '../config/domain-name.ts';
@@ -43,7 +42,7 @@ function badLines(file: string, faults: readonly string[]): TenantdError {
 }
 
 async function readText(file: string): Promise<string> {
-  if (file === '-') return await text(stdin);
+  if (file === '-') return await text(process.stdin);
   try {
     await using handle = await open(file);
     return await handle.readFile('utf8');

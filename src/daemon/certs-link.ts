@@ -22,6 +22,7 @@ import { ownCertificateId } from './edge-certificates.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Machine } from './machine.ts';
 import type { Sandbox } from './sandbox-registry.ts';
+import { createWaiters } from './waiters.ts';
 
 /**
  * The process `certs` as the daemon sees it: its sandbox, its connection, the names it is to have certificates for, and what it
@@ -57,12 +58,15 @@ export interface CertsLink {
 
 /** A check asks resolvers several times. */
 const requestTimeLimitMs = 30_000;
+/** It comes back within a second, when it or the daemon was killed. */
+const connectTimeLimitMs = 5_000;
 /** Edges keep so long what they had from a daemon before. */
 const settleTimeLimitMs = 5_000;
 
 export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink): CertsLink {
   const { paths, log } = machine;
   const names = new CertificateNames();
+  const waiters = createWaiters();
   const sandbox = createCertsSandbox(machine, user);
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
   let configuration: CertsConfiguration | undefined;
@@ -78,6 +82,7 @@ export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink
       onFault: (error) => log.warn({ error: error.message }, 'the process for certificates said something unreadable'),
     });
     channel = accepted;
+    waiters.notify();
     void accepted.closed.then(() => channel === accepted && (channel = undefined));
     if (configuration) tell('configure', configuration);
     sendSnapshot();
@@ -148,9 +153,10 @@ export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink
     },
     hint: (name) => tell('handshake-without-certificate', { name }),
     async request(method, params) {
-      if (!channel)
+      const connected = await waiters.until(() => channel, 'the process for certificates', connectTimeLimitMs).catch(() => undefined);
+      if (!connected)
         throw new TenantdError('TENANTD_E_CERTS', 'the process for certificates is not there', 'try again; see the log of the daemon');
-      const answer = await channel.request(method, params, requestTimeLimitMs);
+      const answer = await connected.request(method, params, requestTimeLimitMs);
       return certsResults[method].parse(answer) as never;
     },
     statusOf: (tenant, name) => names.statusOf(tenant, name),

@@ -191,6 +191,8 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig, events: Edg
         const answer = await channel.request('drain-upstream', { id, timeoutMs }, timeoutMs + 2_000);
         return z.object({ drained: z.boolean() }).parse(answer).drained;
       } catch (error) {
+        // With the edge, whatever was open has ended.
+        if (stopping) return true;
         log.warn({ upstream: id, error: messageOf(error) }, 'the edge did not tell when an upstream was drained');
         return false;
       }

@@ -20,6 +20,15 @@ test.each(Object.entries(bundles))('the bundle of %s holds only what it may load
   expect([...atStart, ...later]).not.toContain('zod');
 });
 
+test('the process for certificates loads an ACME client only where ACME is configured', () => {
+  const withClient = readdirSync(repositoryPath('dist')).filter(
+    (file) => file.endsWith('.js.map') && originsOf(file).includes('acme-client'),
+  );
+  expect(withClient).toEqual(['certs-acme-issuer.js.map']);
+  const importing = readFileSync(repositoryPath('dist/certs.js'), 'utf8').match(/^.*certs-acme-issuer\.js.*$/gm) ?? [];
+  expect(importing).toEqual([expect.stringContaining('import("./certs-acme-issuer.js")')]);
+});
+
 /** The folders of src/, and the packages, whose code is in a bundle. */
 function originsOf(map: string): string[] {
   const { sources } = JSON.parse(readFileSync(repositoryPath(`dist/${map}`), 'utf8')) as { sources: string[] };

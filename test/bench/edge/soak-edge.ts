@@ -136,7 +136,7 @@ function routesTo(socket: string, round: number): TenantRoutes {
       { host: `preview${round}.${hostName}`, paths: [{ prefix: '/', app }] },
     ],
     apps: [appRoute(socket, round)],
-    limits: { ...generousLimits, concurrentRequests: 1_000_000, queuedRequests: 1_000 },
+    limits: { ...generousLimits, concurrentRequests: 1_000_000, queuedRequests: 1_000, idleTimeoutMs: 3_600_000 },
     tls: { redirect: false, hstsSeconds: 0 },
   };
 }

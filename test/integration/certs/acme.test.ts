@@ -54,29 +54,26 @@ describe('certificates by ACME', () => {
     expect(started.edge.answered).toContain('tls-alpn-01 alpn.example');
   });
 
-  test('dns-01 by the hook: a wildcard, and its record is removed', async () => {
-    const started = await start({}, { acme: acmeOf() });
-    const { daemon } = started;
-    const log = join(daemon.directory, 'hook.log');
-    const script = new URL('dns-hook.ts', import.meta.url).pathname;
-    daemon.configuration = { acme: acmeOf({ dnsHook: [process.execPath, script, pebble.dnsManagement, log] }) };
-    daemon.notify('configure', daemon.configuration);
-    daemon.setNames('acme', ['*.shops.acme.example']);
+  test('a name that fails for a day is set aside, and tried again when its DNS changes', async () => {
+    await pebble.setAddress('dead.example', ['203.0.113.9']);
+    const started = await start({ acme: ['dead.example'] }, { acme: acmeOf() });
+    for (let day = 0; started.daemon.statuses.get('dead.example')?.state !== 'set-aside' && day < 20; day += 1) {
+      await until(() => ['failed', 'set-aside'].includes(started.daemon.statuses.get('dead.example')?.state ?? ''), 'it fails');
+      started.daemon.statuses.delete('dead.example');
+      started.advance(86_400_000);
+      await until(
+        () => started.daemon.statuses.get('dead.example')?.state !== 'checking' && started.daemon.statuses.has('dead.example'),
+        'it fails again',
+      );
+    }
+    await started.state('dead.example', 'set-aside');
+    expect(started.daemon.statuses.get('dead.example')?.problem?.message).toContain('203.0.113.9');
+    await started.certs.housekeeping.run();
+    expect(started.daemon.statuses.get('dead.example')?.state).toBe('set-aside');
+    await pebble.setAddress('dead.example', ['127.0.0.1']);
+    started.advance(7_200_000);
+    await started.certs.housekeeping.run();
     await started.issued(1);
-    expect(
-      new X509Certificate(daemon.certificates.get('*.shops.acme.example')?.chain ?? '').checkHost('one.shops.acme.example'),
-    ).toBeDefined();
-    const [present = '', cleanup = ''] = readFileSync(log, 'utf8').split('\n');
-    expect(present).toMatch(/^present _acme-challenge\.shops\.acme\.example [\w-]{43}$/);
-    expect(cleanup).toBe(present.replace('present', 'cleanup'));
-  });
-
-  test('a wildcard without a way to set DNS records says so, and costs no order', async () => {
-    const started = await start({ acme: ['*.acme.example'] }, { acme: acmeOf() });
-    const { daemon } = started;
-    await started.state('*.acme.example', 'failed');
-    expect(daemon.statuses.get('*.acme.example')?.lastError).toContain('acme.dnsHook');
-    expect(existsSync(join(daemon.stateDir, 'ledger/orders.jsonl'))).toBe(false);
   });
 
   test('a name that points elsewhere is told apart, costs no order, and is tried again on request', async () => {

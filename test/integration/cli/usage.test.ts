@@ -1,14 +1,33 @@
 import { describe, expect, test } from 'vitest';
 import { runTenantctl } from './run-tenantctl.ts';
 
-const commands = ['status', 'check', 'reload', 'logs', 'app', 'app restart', 'app stop', 'app start', 'schema'];
+const commands = [
+  'status',
+  'check',
+  'reload',
+  'logs',
+  'app',
+  'app restart',
+  'app stop',
+  'app start',
+  'domain',
+  'domain list',
+  'domain add',
+  'domain remove',
+  'domain check',
+  'cert',
+  'cert list',
+  'cert renew',
+  'cert ca',
+  'schema',
+];
 
 describe('help', () => {
   test('lists what there is, and fits 80 columns', async () => {
     const { exitCode, stdout, stderr } = await runTenantctl(['--help']);
     expect([exitCode, stderr]).toEqual([0, '']);
     const listed = [...stdout.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name]) => name);
-    expect(listed).toEqual(['status', 'check', 'reload', 'logs', 'app', 'schema', 'help']);
+    expect(listed).toEqual(['status', 'check', 'reload', 'logs', 'app', 'domain', 'cert', 'schema', 'help']);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
@@ -18,6 +37,7 @@ describe('help', () => {
     expect(stdout).toContain(`Usage: tenantctl ${command} `);
     expect(stdout).toMatch(/--json/);
     expect(stdout).toMatch(/--config <file>/);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   test('comes on stderr with exit code 2 when nothing was asked', async () => {
@@ -47,6 +67,15 @@ describe('wrong usage', () => {
     [['app', 'explode', 'acme/site']],
     [['app', 'restart']],
     [['app', 'restart', 'acme']],
+    [['domain', 'add']],
+    [['domain', 'add', 'acme']],
+    [['domain', 'add', 'acme', '--from']],
+    [['domain', 'remove', 'acme']],
+    [['domain', 'check']],
+    [['domain', 'check', 'a.example', 'b.example']],
+    [['cert', 'explode']],
+    [['cert', 'renew']],
+    [['cert', 'ca', 'acme']],
     [['schema']],
     [['schema', 'plan']],
     [['status', '--config']],

@@ -61,7 +61,7 @@ const lengths = [
 ].map((length) => `Content-Length: ${length}`);
 
 describe('a head that two parsers could read differently is a 400, and the app sees nothing', () => {
-  test.each([
+  test.each<readonly [name: string, text: string]>([
     ...disguises.map((field) => [field, `${post(`Content-Length: 4\r\n${field}`)}${hiddenInChunk}`] as const),
     ...disguises.map((field) => [`${field} (alone)`, `${post(field)}${chunkedThenSmuggled}`] as const),
     ...lengths.map((field) => [field, `${post(field)}${smuggled}`] as const),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { expiryStage } from '../../../src/certs/expiry.ts';
-import { renewAtMs } from '../../../src/certs/renewal-time.ts';
+import { jitterOf, renewAtMs } from '../../../src/certs/renewal-time.ts';
 import { nextRenewal } from '../../../src/certs/renewal-window.ts';
 import { retryDelayMs } from '../../../src/certs/retry.ts';
 
@@ -9,13 +9,13 @@ const validity = (days: number) => ({ notBeforeMs: 0, notAfterMs: days * dayMs }
 
 describe('renewAtMs', () => {
   test.each([6, 47, 90, 398])('is at two thirds of %d days, a little before at most, and the same each time', (days) => {
-    const times = Array.from({ length: 100 }, (_, index) => renewAtMs(validity(days), `${index}.example`));
+    const times = Array.from({ length: 100 }, (_, index) => renewAtMs(validity(days), jitterOf(`${index}.example`)));
     for (const atMs of times) {
       expect(atMs).toBeLessThanOrEqual((days * dayMs * 2) / 3);
       expect(atMs).toBeGreaterThanOrEqual(days * dayMs * (2 / 3 - 1 / 20) - 1);
     }
     expect(new Set(times).size).toBe(100);
-    expect(renewAtMs(validity(days), '0.example')).toBe(times[0]);
+    expect(renewAtMs(validity(days), jitterOf('0.example'))).toBe(times[0]);
   });
 });
 

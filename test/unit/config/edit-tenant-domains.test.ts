@@ -9,7 +9,7 @@ const place = { file: '/t/acme/tenant.yaml', tenant };
 
 const add = (text: string, ...names: string[]): DomainEdit => addDomains(text, names, place);
 const remove = (text: string, ...names: string[]): DomainEdit => removeDomains(text, names, place);
-const domainsOf = (text = ''): unknown => (parseYaml(text, 'tenant.yaml').source?.value as { domains: unknown }).domains;
+const domainsOf = (text = ''): unknown => (parseYaml(text, 'tenant.yaml').source?.value as { domains: unknown } | undefined)?.domains;
 
 const annotated = `# yaml-language-server: $schema=tenant.schema.json
 plan:   starter      # aligned by hand

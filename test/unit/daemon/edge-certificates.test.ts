@@ -34,7 +34,14 @@ describe('a certificate', () => {
   });
 
   test('counts as served when the edge says so, not before, and for the hosts that it says', () => {
-    const hosts = ['acme.example', 'a.shops.acme.example', '*.shops.acme.example', 'a.b.shops.acme.example', 'shops.acme.example', 'example'];
+    const hosts = [
+      'acme.example',
+      'a.shops.acme.example',
+      '*.shops.acme.example',
+      'a.b.shops.acme.example',
+      'shops.acme.example',
+      'example',
+    ];
     const served = (tenant = acme): string[] => hosts.filter((host) => certificates.serves(tenant, host));
     set('one');
     expect([state(), served()]).toEqual([[false, undefined], []]);

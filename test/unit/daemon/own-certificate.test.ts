@@ -125,6 +125,41 @@ describe('what the edge refuses', () => {
   });
 });
 
+describe('the domains that need another certificate', () => {
+  const domains = 'domains: [acme.example, a.acme.example, b.a.acme.example]\n';
+
+  test('are all of them where the tenant has none of its own, and none of a tenant that is gone', () => {
+    want(domains);
+    expect(certificate.uncovered()).toEqual(['acme.example', 'a.acme.example', 'b.a.acme.example']);
+    picture.setDesired(undefined);
+    expect(certificate.uncovered()).toEqual([]);
+  });
+
+  test('are those that it does not cover, as soon as the edge has told', async () => {
+    want(withFiles.replace('domains: [acme.example]\n', domains));
+    put('one');
+    await certificate.look();
+    expect(certificate.uncovered()).toEqual([]);
+    certificates.judge({ tenant: acme, id: ownCertificateId, names: ['*.acme.example', 'acme.example'] });
+    expect(certificate.uncovered()).toEqual(['b.a.acme.example']);
+    put('two');
+    await certificate.look();
+    judge('no');
+    expect(certificate.uncovered()).toEqual(['b.a.acme.example']);
+  });
+
+  test('are all of them when its files can not be used', async () => {
+    want(withFiles.replace('domains: [acme.example]\n', domains));
+    await certificate.look();
+    expect(certificate.uncovered()).toHaveLength(3);
+    put('one');
+    await certificate.look();
+    expect(certificate.uncovered()).toEqual([]);
+    judge('no');
+    expect(certificate.uncovered()).toHaveLength(3);
+  });
+});
+
 test('no byte of a key is in a problem or the log', async () => {
   want(withFiles);
   for (const key of [`${secret}\u0001`, `${secret}${'x'.repeat(1 << 17)}`, secret]) {
