@@ -12,7 +12,7 @@ export interface TenantDomain {
   redirectTo?: string;
 }
 
-const maxDomains = 1_000;
+const maxDomains = 5_000;
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a name of a-z, 0-9 and "-" that begins with a letter');
 const domain = textAs(parseDomainName, 'A host name; "*." in front takes all names below it', 'acme.example');

@@ -60,8 +60,10 @@ export interface CertsLink {
 const requestTimeLimitMs = 30_000;
 /** It comes back within a second, when it or the daemon was killed. */
 const connectTimeLimitMs = 5_000;
-/** Edges keep so long what they had from a daemon before. */
+/** Without another certificate: so long edges keep what they had from a daemon before. */
 const settleTimeLimitMs = 5_000;
+/** A page of names with all that there is to say of each. */
+const maxFrameBytes = 8 << 20;
 
 export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink): CertsLink {
   const { paths, log } = machine;
@@ -72,12 +74,14 @@ export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink
   let configuration: CertsConfiguration | undefined;
   let channel: Channel | undefined;
   let released = false;
+  let settleTimer: NodeJS.Timeout | undefined;
   let closeServer = async (): Promise<void> => {};
 
   function accept(socket: net.Socket): void {
     channel?.close();
     const accepted = createChannel({
       stream: socket,
+      maxFrameBytes,
       handlers,
       onFault: (error) => log.warn({ error: error.message }, 'the process for certificates said something unreadable'),
     });
@@ -107,10 +111,12 @@ export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink
     },
     'certificates-complete'(params) {
       certsEvents['certificates-complete'].parse(params);
+      clearTimeout(settleTimer);
       settle();
     },
     'set-certificate'(params) {
       const { tenant, id, chain, key } = certsCalls['set-certificate'].parse(params);
+      settleTimer?.refresh();
       // What came too late: the tenant does not have the name any more.
       if (names.has(tenant, id)) edge.certificates.set({ tenant: tenant as TenantName, id, chain, key });
     },
@@ -141,7 +147,7 @@ export function createCertsLink(machine: Machine, user: UnixUser, edge: EdgeLink
       if (released) return;
       released = true;
       sendSnapshot();
-      setTimeout(settle, settleTimeLimitMs).unref();
+      settleTimer = setTimeout(settle, settleTimeLimitMs).unref();
     },
     setNames(tenant, wanted) {
       const change = names.set(tenant, wanted);

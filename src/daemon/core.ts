@@ -56,7 +56,8 @@ export function createCore(parts: CoreParts) {
 
   /** Which of its domains need a certificate from `certs`. */
   function tellNames(name: TenantName): void {
-    certs?.setNames(name, tenants.get(name)?.certificate.uncovered() ?? []);
+    const names = tenants.get(name)?.certificate.uncovered();
+    if (names) certs?.setNames(name, names);
   }
 
   function carryOut(changed: readonly TenantName[]): void {

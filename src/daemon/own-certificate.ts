@@ -17,8 +17,8 @@ import type { TenantPicture } from './tenant-picture.ts';
 export interface OwnCertificate {
   /** Reads the files again; what changed reaches the edge at once. */
   look(): Promise<void>;
-  /** The tenant's domains that need another certificate; none before the edge told what it makes of the files. */
-  uncovered(): string[];
+  /** The tenant's domains that need another certificate; undefined until the edge told what it makes of the files. */
+  uncovered(): string[] | undefined;
   problems(): Problem[];
 }
 
@@ -68,7 +68,7 @@ export function createOwnCertificate(parts: {
       if (!picture.desired()?.config.tls.files) return domains;
       const { isServed, problem, names } = certificates.stateOf(tenant, id);
       if (isServed) return domains.filter((name) => !coversHost(names, name));
-      return (unreadable ?? problem) === undefined ? [] : domains;
+      return (unreadable ?? problem) === undefined ? undefined : domains;
     },
     problems: () => (unreadable ? [unreadable] : refusal()),
   };

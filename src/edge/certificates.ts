@@ -23,6 +23,10 @@ export class ServedCertificate {
     return (this.made ??= createSecureContext({ ...this.pem, minVersion: 'TLSv1.2' }));
   }
 
+  isOf({ chain, key }: TenantCertificate): boolean {
+    return this.pem.cert === chain && this.pem.key === key;
+  }
+
   covers(host: string): boolean {
     return this.names.has(host) || this.names.has(wildcardFor(host));
   }
@@ -43,6 +47,9 @@ export class Certificates {
   /** A sentence when it can not be used; then what was there under this id stays. */
   set(certificate: TenantCertificate, nowMs: number): string | undefined {
     this.seen?.add(`${certificate.tenant} ${certificate.id}`);
+    const before = this.tenants.get(certificate.tenant)?.byId.get(certificate.id);
+    // A daemon that comes back tells of all of them again: thousands, for which nothing new is made.
+    if (before?.isOf(certificate) && before.expiresAtMs > nowMs) return undefined;
     const read = readCertificate(certificate, nowMs);
     if (typeof read === 'string') return read;
     const { tenant, id } = certificate;

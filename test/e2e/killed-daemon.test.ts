@@ -9,11 +9,13 @@ const app = `require('node:http').createServer((request, response) => response.e
 
 test('a daemon that is killed at one moment after another of its start leaves nothing double, lost or behind', async () => {
   const files = { 'apps/site/package.json': '{ "main": "server.js" }', 'apps/site/server.js': app };
-  const tenants = Object.fromEntries(names.map((name) => [name, { 'tenant.yaml': `domains: [${name}.test]\n`, ...files }]));
-  await using daemon = await prepareTestDaemon({ tenants });
+  const tenants = Object.fromEntries(
+    names.map((name) => [name, { 'tenant.yaml': `domains: [${name}.test]\ntls: { redirect: false }\n`, ...files }]),
+  );
+  await using daemon = await prepareTestDaemon({ tenants, https: true });
 
   // Each start gets a little further than the one before, and finds what that one had begun.
-  for (let made = 1; made <= names.length * 2 + 1; made++) {
+  for (let made = 1; made <= names.length * 2 + 2; made++) {
     const started = daemon.start().catch(() => 'it was killed first');
     await until(() => sandboxesEverMade(daemon) >= made, `${made} sandboxes are made`);
     await daemon.kill();
@@ -26,8 +28,8 @@ test('a daemon that is killed at one moment after another of its start leaves no
   const status = await daemon.status();
   expect(status.tenants.flatMap(({ problems }) => problems)).toEqual([]);
   expect(status.tenants.map(({ apps }) => apps[0]?.workers.length)).toEqual(names.map(() => 1));
-  // A host and a worker of each tenant and the edge; bubblewrap is twice in each sandbox.
-  expect(bubblewraps(daemon)).toHaveLength((names.length * 2 + 1) * 2);
+  // A host and a worker of each tenant, the edge, and the process for certificates; bubblewrap is twice in each sandbox.
+  expect(bubblewraps(daemon)).toHaveLength((names.length * 2 + 2) * 2);
   expect(await daemon.stop()).toBe(0);
   expect(bubblewraps(daemon)).toEqual([]);
 });

@@ -8,7 +8,10 @@ import { ask, pidOf, probeTenant } from './probe.ts';
 const apps = ['alpha/site', 'alpha/shop', 'beta/site'];
 
 async function startBusyDaemon(): Promise<TestDaemon> {
-  const daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha', ['site', 'shop']), beta: probeTenant('beta') } });
+  const daemon = await startTestDaemon({
+    https: true,
+    tenants: { alpha: probeTenant('alpha', ['site', 'shop']), beta: probeTenant('beta') },
+  });
   await daemon.untilApps(apps);
   await until(async () => (await daemon.status()).edge.processes.length > 0, 'an edge runs');
   return daemon;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatCount, formatDuration } from '../../../src/cli/quantities.ts';
+import { formatBytes, formatCount, formatDistance, formatDuration, formatWhen } from '../../../src/cli/quantities.ts';
 
 test.each([
   [0, '0 B'],
@@ -32,4 +32,20 @@ test.each([
 test('counts agree with their word', () => {
   expect([0, 1, 2].map((count) => formatCount(count, 'app'))).toEqual(['0 apps', '1 app', '2 apps']);
   expect(formatCount(2, 'process', 'processes')).toBe('2 processes');
+});
+
+test.each([
+  [0, '1 s ago'],
+  [90_000, 'in 1 min'],
+  [-11_520_000, '3 h 12 min ago'],
+  [439_200_000, 'in 5 d 2 h'],
+  [60 * 86_400_000 - 1, 'in 59 d'],
+  [-400 * 86_400_000, '400 d ago'],
+])('%i ms from now are %s', (distanceMs, text) => {
+  const nowMs = Date.parse('2026-01-01T12:00:00Z');
+  expect(formatDistance(nowMs + distanceMs, nowMs)).toBe(text);
+});
+
+test('a moment is told with its date', () => {
+  expect(formatWhen(Date.parse('2026-01-02T00:00:00Z'), Date.parse('2026-01-01T12:00:00Z'))).toBe('in 12 h 0 min (2026-01-02)');
 });
