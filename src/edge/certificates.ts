@@ -1,5 +1,4 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import { messageOf } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { TenantCertificate } from '../protocol/edge.ts';
@@ -9,18 +8,12 @@ export class ServedCertificate {
   /** Lower case, as the certificate has them; wildcards as `*.example.com`. */
   readonly names: ReadonlySet<string>;
   readonly expiresAtMs: number;
-  private readonly pem: { cert: string; key: string };
-  private made: SecureContext | undefined = undefined;
+  readonly pem: Readonly<{ cert: string; key: string }>;
 
   constructor({ chain, key }: TenantCertificate, leaf: X509Certificate) {
     this.pem = { cert: chain, key };
     this.names = new Set(dnsNames(leaf));
     this.expiresAtMs = leaf.validToDate.getTime();
-  }
-
-  /** Made when the first client asks: most of a thousand certificates are not asked for in one process. */
-  get context(): SecureContext {
-    return (this.made ??= createSecureContext({ ...this.pem, minVersion: 'TLSv1.2' }));
   }
 
   isOf({ chain, key }: TenantCertificate): boolean {
@@ -102,9 +95,13 @@ function replaceName(
   }
 }
 
+const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----|$)/g;
+
 function readCertificate(certificate: TenantCertificate, nowMs: number): ServedCertificate | string {
   try {
-    const leaf = new X509Certificate(certificate.chain);
+    // All of them: OpenSSL looks at those behind the leaf only when the first client comes.
+    const [leaf] = Array.from(certificate.chain.matchAll(pemCertificate), ([pem]) => new X509Certificate(pem));
+    if (!leaf) return 'the certificate can not be read: there is none in its file';
     if (!leaf.checkPrivateKey(createPrivateKey(certificate.key))) return 'the key is not that of the certificate';
     if (leaf.validToDate.getTime() <= nowMs) return `the certificate expired on ${leaf.validToDate.toISOString()}`;
     const served = new ServedCertificate(certificate, leaf);

@@ -1,9 +1,12 @@
 import { constants } from 'node:crypto';
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { messageOf } from '../base/errors.ts';
 import type { Certificates } from './certificates.ts';
 import { acmeProtocol, type Challenges } from './challenges.ts';
+import type { FaultLog } from './fault-log.ts';
 import type { EdgeLimits } from './limits.ts';
 import type { RouteTable } from './route-table.ts';
+import { SecureContexts } from './secure-contexts.ts';
 
 /** RFC 8446, RFC 9325: what TLS 1.2 may still use. TLS 1.3 has no bad suites. */
 const tls12Ciphers = [
@@ -21,12 +24,14 @@ export interface TlsServerOptions {
   limits: EdgeLimits;
   /** A tenant has this host, which may be a wildcard, but no certificate for it. */
   onMissingCertificate: (host: string) => void;
+  reportFault: FaultLog;
   onConnection: (socket: TLSSocket) => void;
 }
 
 /** Makes TLS of accepted connections (given to it by `connection` events); it listens nowhere itself. */
 export function createTlsServer(options: TlsServerOptions): Server {
   const { challenges, limits, onConnection } = options;
+  const contexts = new SecureContexts();
   /**
    * Handshakes of a CA that checks a name. In TLS 1.3 the protocol is chosen before the certificate, so the one must tell the other;
    * in TLS 1.2 it is the other way round, and such a check fails, for which the CA has other ways.
@@ -46,7 +51,7 @@ export function createTlsServer(options: TlsServerOptions): Server {
   // Without a certificate for the name the handshake fails, as it must: any other certificate would be the wrong one.
   function chooseCertificate(this: object, serverName: string, done: (error: null, context?: SecureContext) => void): void {
     const host = serverName.toLowerCase();
-    done(null, checks.has(this) ? challenges.tlsContext(host) : findContext(options, host));
+    done(null, checks.has(this) ? challenges.tlsContext(host) : findContext(options, contexts, host));
   }
 
   const server = createServer({
@@ -70,10 +75,17 @@ export function createTlsServer(options: TlsServerOptions): Server {
   return server;
 }
 
-function findContext({ routes, certificates, onMissingCertificate }: TlsServerOptions, host: string): SecureContext | undefined {
+function findContext(options: TlsServerOptions, contexts: SecureContexts, host: string): SecureContext | undefined {
+  const { routes, certificates, onMissingCertificate, reportFault } = options;
   const entry = routes.findHost(host);
   if (!entry) return undefined;
   const certificate = certificates.find(entry.tenant.name, host);
   if (!certificate) onMissingCertificate(entry.wildcard ?? host);
-  return certificate?.context;
+  try {
+    return certificate && contexts.contextOf(certificate);
+  } catch (error) {
+    // It was read well when it was set: one tenant's handshakes fail, and nobody else's.
+    reportFault('error', `the certificate of ${host} can not be used: ${messageOf(error)}`);
+    return undefined;
+  }
 }

@@ -22,8 +22,10 @@ export interface SuspiciousUpstream {
 }
 
 const headEnd = '\r\n\r\n';
-const requestLine = /^[!#$%&'*+.^_`|~\w-]+ (\/[^\x00-\x20\x7f#]*|\*) HTTP\/1\.1$/; // eslint-disable-line no-control-regex
-const fieldLine = /^([!#$%&'*+.^_`|~\w-]+): ?([^\x00-\x08\x0a-\x1f\x7f]*)$/; // eslint-disable-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- they are what must not be there
+const requestLine = /^[!#$%&'*+.^_`|~\w-]+ (\/[^\x00-\x20\x7f#]*|\*) HTTP\/1\.1$/;
+// oxlint-disable-next-line no-control-regex -- they are what must not be there
+const fieldLine = /^([!#$%&'*+.^_`|~\w-]+): ?([^\x00-\x08\x0a-\x1f\x7f]*)$/;
 
 /** Answers each request with its target, so that a client can see whose answer it got. */
 export async function suspiciousUpstream(edge: EdgeUnderTest): Promise<SuspiciousUpstream> {

@@ -199,6 +199,8 @@ describe('a certificate', () => {
       edge.edge.certificates.set({ tenant, id: 'file', ...certificate, ...broken }, nowMs);
     expect(set({ key: wildcard.key })).toMatch(/the key is not that of the certificate/);
     expect(set({ chain: 'garbage' })).toMatch(/can not be read/);
+    expect(set({ chain: `${certificate.chain}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n` })).toMatch(/can not be read/);
+    expect(set({ chain: `${certificate.chain}-----BEGIN CERTIFICATE-----\nMIIB` })).toMatch(/can not be read/);
     expect(set({ key: '' })).toMatch(/can not be read/);
     expect(set({}, Date.now() + 2 * 86_400_000)).toMatch(/expired on /);
     expect((await handshake(edge)).getPeerX509Certificate()?.checkHost(host)).toBe(host);
