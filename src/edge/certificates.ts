@@ -95,6 +95,8 @@ function replaceName(
   }
 }
 
+/** What OpenSSL takes at its usual security level. */
+const leastRsaBits = 2_048;
 const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----|$)/g;
 
 function readCertificate(certificate: TenantCertificate, nowMs: number): ServedCertificate | string {
@@ -103,6 +105,7 @@ function readCertificate(certificate: TenantCertificate, nowMs: number): ServedC
     const [leaf] = Array.from(certificate.chain.matchAll(pemCertificate), ([pem]) => new X509Certificate(pem));
     if (!leaf) return 'the certificate can not be read: there is none in its file';
     if (!leaf.checkPrivateKey(createPrivateKey(certificate.key))) return 'the key is not that of the certificate';
+    if ((leaf.publicKey.asymmetricKeyDetails?.modulusLength ?? Infinity) < leastRsaBits) return 'its RSA key is shorter than 2048 bits';
     if (leaf.validToDate.getTime() <= nowMs) return `the certificate expired on ${leaf.validToDate.toISOString()}`;
     const served = new ServedCertificate(certificate, leaf);
     return served.names.size === 0 ? 'the certificate names no host' : served;

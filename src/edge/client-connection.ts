@@ -108,17 +108,18 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
     const idleMs = this.exchange?.host?.tenant.limits.idleTimeoutMs ?? this.edge.limits.idleMs;
     this.exchange = undefined;
     this.inHead = false;
-    if (!keep || (this.inputEnded && !this.pending)) this.closeGently();
+    if (!keep || this.edge.closing || (this.inputEnded && !this.pending)) this.closeGently();
     else this.limit(idleMs);
   }
 
   closeIfIdle(): void {
-    if (!this.inHead) this.giveWay();
+    if (this.inHead || this.giveWay()) return;
+    // Its last response is still on its way.
+    if (this.phase === 'serving' && !this.exchange) this.closeGently();
   }
 
   giveWay(): boolean {
-    const answered = this.phase === 'closing' && this.socket.writableLength === 0;
-    const unused = answered || (this.phase === 'serving' && !this.exchange);
+    const unused = this.phase !== 'tunnel' && !this.exchange && this.socket.writableLength === 0;
     if (unused) this.socket.destroy();
     return unused;
   }

@@ -11,7 +11,10 @@ export interface DaemonLinkOptions {
 
 /** The daemon may be away for a while, to be upgraded say: connecting is tried for ever, soon at first. */
 const retryPolicy: BackoffPolicy = { firstMs: 20, maxMs: 1_000, healthyMs: 0 };
-const maxQueuedBytes = 1 << 20;
+/** What edges say of a thousand certificates at once. */
+const maxQueuedBytes = 16 << 20;
+/** The largest tenant that its files can describe: 64 apps with 64 routes and 64 workers each. */
+export const maxRouteFrameBytes = 16 << 20;
 
 /** The master's connection to the daemon, made again whenever it is lost. */
 export class DaemonLink {
@@ -42,7 +45,7 @@ export class DaemonLink {
     const socket = connect(this.options.controlSocket);
     socket.once('connect', () => {
       this.failures = 0;
-      const channel = createChannel({ stream: socket, handlers: this.options.handlers, maxQueuedBytes });
+      const channel = createChannel({ stream: socket, handlers: this.options.handlers, maxFrameBytes: maxRouteFrameBytes, maxQueuedBytes });
       this.channel = channel;
       channel.notify('hello', { version });
       void channel.closed.then(() => this.lose());

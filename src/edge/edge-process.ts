@@ -10,9 +10,11 @@ import type {
 } from '../protocol/edge.ts';
 import { maxReportedNames } from '../protocol/edge-paths.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
+import { maxRouteFrameBytes } from './daemon-link.ts';
 import { createEdge, type Edge } from './edge.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';
+import { connectionLimits } from './limits.ts';
 
 export interface EdgeProcessOptions {
   /** The channel to the master. */
@@ -24,6 +26,8 @@ export interface EdgeProcessOptions {
   proxyProtocol: boolean;
   /** Of how many it is one. */
   processes: number;
+  /** How many descriptors it may have. */
+  openFiles: number;
   socketsDir: string;
   accessLogs: Omit<AccessLogsOptions, 'nowMs' | 'reportFault'> | undefined;
 }
@@ -38,12 +42,12 @@ export interface EdgeProcess {
 const orphanGraceMs = 10_000;
 
 /** One edge, told by its master what to do. It accepts from its first whole route table on. */
-export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings, ...options }: EdgeProcessOptions): EdgeProcess {
+export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings, openFiles, ...options }: EdgeProcessOptions): EdgeProcess {
   const send = (level: LogLevel, message: string): void => channel.notify('log', { level, message });
   const reportFault = createFaultLog(send, () => performance.now());
   const accessLogs = logSettings && createAccessLogs({ ...logSettings, nowMs: Date.now, reportFault });
   const tellMissingCertificate = (name: string): void => channel.notify('handshake-without-certificate', { name });
-  const edge = createEdge({ ...options, accessLogs, tellMissingCertificate, reportFault });
+  const edge = createEdge({ ...options, limits: connectionLimits(openFiles), accessLogs, tellMissingCertificate, reportFault });
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
@@ -65,6 +69,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
 
   const channel = createChannel({
     stream: new Socket({ fd: channelFd }),
+    maxFrameBytes: maxRouteFrameBytes,
     onFault: (error) => send('error', error.message),
     handlers: {
       ...routeHandlers(edge, listenOnce),

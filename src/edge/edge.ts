@@ -8,6 +8,7 @@ import type { FaultLog } from './fault-log.ts';
 import { Http2Client } from './http2-client.ts';
 import { canonicalAddress } from './ip-address.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
+import { OpeningConnections } from './opening-connections.ts';
 import type { ProxiedConnection } from './proxied-connection.ts';
 import { readProxiedSocket } from './proxied-socket.ts';
 import { createMissingCertificates } from './missing-certificates.ts';
@@ -57,44 +58,37 @@ export function createEdge(options: EdgeOptions): Edge {
   const context = createContext(options, limits);
   const connections = new Set<ServedConnection>();
   const servers: Server[] = [];
-  /** What proxies said of connections on which TLS begins. */
-  const handshakes = new Map<string, ProxiedConnection>();
+  const opening = new OpeningConnections(limits.openingConnections);
   const { promise: empty, resolve: settleEmpty } = Promise.withResolvers<void>();
   const onMissingCertificate = createMissingCertificates(options.tellMissingCertificate ?? (() => {}), () => performance.now());
   const tlsServer = createTlsServer({ ...context, onMissingCertificate, onConnection: acceptSecure });
 
   function accept(socket: Socket, scheme: 'http' | 'https'): void {
-    if (!makeRoom(connections, limits.clientConnections)) return void socket.destroy();
     const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
-    if (!options.proxyProtocol || !context.trustedProxies.trusts(peer)) begin(socket, scheme, undefined);
-    else
-      readProxiedSocket(
-        socket,
-        limits.headMs,
-        (proxied) => begin(socket, scheme, proxied),
-        (fault) => refuseProxied(peer, fault),
-      );
+    const hasHeader = options.proxyProtocol === true && context.trustedProxies.trusts(peer);
+    if (scheme === 'http' && !hasHeader) return serve(socket, undefined);
+    opening.add(socket);
+    if (hasHeader) readHeader(socket, scheme, peer);
+    else tlsServer.emit('connection', socket);
   }
 
-  function refuseProxied(peer: string, fault: string): void {
-    context.reportFault('warn', `a connection of the trusted proxy ${peer} was closed: ${fault}`);
-  }
-
-  function begin(socket: Socket, scheme: 'http' | 'https', proxied: ProxiedConnection | undefined): void {
-    if (scheme === 'http') return serve(socket, proxied);
-    if (proxied) {
-      const endpoints = endpointsOf(socket);
-      handshakes.set(endpoints, proxied);
-      socket.once('close', () => handshakes.delete(endpoints));
-    }
-    tlsServer.emit('connection', socket);
+  function readHeader(socket: Socket, scheme: 'http' | 'https', peer: string): void {
+    const onRead = (proxied: ProxiedConnection): void => {
+      opening.setProxied(socket, proxied);
+      if (scheme === 'http') serve(socket, opening.take(socket));
+      else tlsServer.emit('connection', socket);
+    };
+    readProxiedSocket(socket, limits.headMs, onRead, (fault) => {
+      context.reportFault('warn', `a connection of the trusted proxy ${peer} was closed: ${fault}`);
+    });
   }
 
   function acceptSecure(socket: TLSSocket): void {
-    serve(socket, handshakes.get(endpointsOf(socket)));
+    serve(socket, opening.take(socket));
   }
 
   function serve(socket: Socket, proxied: ProxiedConnection | undefined): void {
+    if (!makeRoom(connections, limits.clientConnections)) return void socket.destroy();
     const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
     const Connection = isHttp2 ? Http2Client : ClientConnection;
     connections.add(new Connection(context, socket, proxied, forget));
@@ -111,9 +105,10 @@ export function createEdge(options: EdgeOptions): Edge {
     challenges: context.challenges,
     contextTokens: context.contextTokens,
     async listen(target, scheme) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => accept(socket, scheme));
-      // Those that have not got through their handshake count too.
-      server.maxConnections = 2 * limits.clientConnections;
+      const server = createServer(
+        { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveProbeMs },
+        (socket) => accept(socket, scheme),
+      );
       servers.push(server);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       server.once('error', reject).listen(target, resolve);
@@ -138,21 +133,22 @@ export function createEdge(options: EdgeOptions): Edge {
   };
 }
 
+/** A client that vanished without a word is noticed, also while an app has nothing to say to it. */
+const keepAliveProbeMs = 60_000;
+
 /** How many of the oldest connections are looked at for one that can go. */
 const roomSteps = 64;
 
 /** Over the limit an old connection that waits for a request makes room for the new one, so that idle ones never shut anybody out. */
-function makeRoom(connections: ReadonlySet<ServedConnection>, limit: number): boolean {
+function makeRoom(connections: Set<ServedConnection>, limit: number): boolean {
   if (connections.size < limit) return true;
   let steps = 0;
   for (const connection of connections) {
+    connections.delete(connection);
     if (connection.giveWay()) return true;
+    // In use: it is looked at last from now on, or some old tunnels would hide the idle connections behind them.
+    connections.add(connection);
     if (++steps === roomSteps) break;
   }
   return false;
-}
-
-/** Both ends: one proxy may reach two listeners of ours from one port. */
-function endpointsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

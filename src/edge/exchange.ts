@@ -153,6 +153,8 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   onAppChanged(): void {
     this.held = false;
+    // By another one that waited with it, and closed their connection.
+    if (this.over) return;
     this.admit();
     this.client.settle();
   }
@@ -173,7 +175,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   onClientDrain(): void {
     if (!this.downloadBlocked) return;
     this.downloadBlocked = false;
-    this.limit(this.client.inputEnded ? this.edge.limits.halfClosedMs : Infinity);
+    this.limit(this.flowingLimitMs);
     if (this.compressor) this.compressor.resume();
     else this.upstream?.socket.resume();
   }
@@ -244,6 +246,12 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.client.finish(keep);
   }
 
+  /** Between two pieces of a response. An app may be silent for as long as it likes, but not because its client sends no more. */
+  get flowingLimitMs(): number {
+    if (!this.requestBody.done) return this.target?.tenant.limits.tunnelIdleTimeoutMs ?? this.edge.limits.bodyStallMs;
+    return this.client.inputEnded ? this.edge.limits.halfClosedMs : Infinity;
+  }
+
   get responseTimeoutMs(): number {
     return this.target?.tenant.limits.responseTimeoutMs ?? Infinity;
   }
@@ -270,6 +278,10 @@ export class Exchange implements UpstreamUser, HeldRequest {
   /** The connections are a tunnel's now. */
   becomeTunnel(tunnel: UpstreamUser): UpstreamConnection | undefined {
     const { upstream } = this;
+    this.head = '';
+    // Copies: parts of a request's head would keep all of it in memory for hours.
+    this.path = copyOf(this.path);
+    this.hostName = copyOf(this.hostName);
     this.upstream = undefined;
     this.status = 101;
     this.answeredAtMs = performance.now();
@@ -297,6 +309,15 @@ export class Exchange implements UpstreamUser, HeldRequest {
     upstream?.release(reusable);
   }
 
+  /** A client of HTTP/2 can keep its stream open for a while after the end: not with a whole head in memory. */
+  private dropTexts(): void {
+    this.head = '';
+    this.path = '';
+    this.hostName = '';
+    this.firstPiece = undefined;
+    this.partialHead = undefined;
+  }
+
   /** Of those that the tenant may have open at the same time. */
   private leavePlace(): void {
     const { place } = this;
@@ -310,12 +331,17 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.over = true;
     if (this.status !== 101) this.bytesIn = this.requestBody.contentBytes;
     logExchange(this);
+    this.dropTexts();
     this.compressor?.destroy();
     if (this.held) this.target?.letGo(this);
     this.held = false;
     this.leavePlace();
     this.detach(reusable);
   }
+}
+
+function copyOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** A small body that is here already is read away, so that the connection can go on. */

@@ -30,8 +30,8 @@ export function retryAfterLoss(exchange: Exchange, error: Error | undefined): Up
   if (!upstream) return undefined;
   const { pool, connected, reused } = upstream;
   const errno = errnoOf(error);
-  // An idle connection that the app closed says nothing against it; a full queue is no absence.
-  if (!reused) pool.noteFailure(!connected && errno !== 'EAGAIN');
+  // An idle connection that the app closed says nothing against it; a full queue is no absence; want of descriptors is ours.
+  if (!reused && !isOurs(errno)) pool.noteFailure(!connected && errno !== 'EAGAIN');
   exchange.detach(false);
   if (!connected) return tryAnother(exchange, pool, errno);
   if (!maySendAgain(exchange, reused, errno)) return 'closedEarly';
@@ -39,10 +39,15 @@ export function retryAfterLoss(exchange: Exchange, error: Error | undefined): Up
   return sendAgain(exchange, true, 'closedEarly');
 }
 
+/** The edge, or the machine, has no descriptor left. */
+function isOurs(errno: string | undefined): boolean {
+  return errno === 'EMFILE' || errno === 'ENFILE';
+}
+
 /** Nothing was sent: any other worker may have it. */
 function tryAnother(exchange: Exchange, failed: UpstreamPool, errno: string | undefined): UpstreamFailure | undefined {
   exchange.unreachable.push(failed);
-  const failure = errno === 'EAGAIN' ? 'busy' : 'unreachable';
+  const failure = errno === 'EAGAIN' || isOurs(errno) ? 'busy' : 'unreachable';
   return exchange.replayable ? sendAgain(exchange, false, failure) : failure;
 }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Http2Connection } from '../http2/connection.ts';
 import type { ConnectionOwner } from '../http2/connection-owner.ts';
+import { errorCode } from '../http2/error-codes.ts';
 import type { Http2Stream } from '../http2/stream.ts';
 import { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
@@ -22,6 +23,8 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
   private readonly socket: Socket;
   private readonly facts: ConnectionFacts;
   private readonly http2: Http2Connection;
+  /** It was asked to end: `closeIfIdle`. */
+  private ending = false;
   private closing = false;
   private corked = false;
 
@@ -50,19 +53,25 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
   onDeadline(): void {
     if (this.closing) this.socket.destroy();
     else if (this.http2.openStreams > 0) this.limit(this.edge.limits.idleMs);
+    // It did not answer our PING, and need not: it may have no word of HTTP/2.
+    else if (this.ending) this.http2.close(errorCode.noError, 'idle');
     else this.closeIfIdle();
   }
 
   /** Open requests are served first, but new ones are not taken any more. */
   closeIfIdle(): void {
+    this.ending = true;
     this.limit(this.edge.limits.lingerMs);
     this.http2.shutdown();
   }
 
+  /** At once: a shutdown takes as long as its client likes. */
   giveWay(): boolean {
-    const unused = this.http2.openStreams === 0;
-    if (unused) this.closeIfIdle();
-    return unused;
+    const unused = this.http2.openStreams === 0 && this.socket.writableLength === 0;
+    if (!unused) return false;
+    if (!this.closing) this.http2.close(errorCode.noError, 'others need the room');
+    this.socket.destroy();
+    return true;
   }
 
   destroy(): void {

@@ -6,6 +6,7 @@ import { errorCode } from '../http2/error-codes.ts';
 import type { Http2Stream } from '../http2/stream.ts';
 import type { StreamReceiver } from '../http2/stream-receiver.ts';
 import { type Answer, answerRefusal } from './answers.ts';
+import { Backlog } from './backlog.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
@@ -30,11 +31,11 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
   readonly protocol = 'HTTP/2';
   /** Only a connection can be half closed: what is missing from a stream's end the engine has reset already. */
   readonly inputEnded = false;
-  pending: Buffer | undefined = undefined;
   private readonly edge: EdgeContext;
   private readonly stream: Http2Stream;
   private readonly exchange: Exchange;
   private readonly chunked: boolean;
+  private backlog: Backlog | undefined = undefined;
   /** Of what came, not yet given back to the client's window. */
   private unconsumedBytes = 0;
   private over = false;
@@ -48,6 +49,10 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
     this.exchange = new Exchange(this, edge);
     this.exchange.bodyForm = 'content';
     edge.deadlines.watch(this);
+  }
+
+  get pending(): Buffer | undefined {
+    return this.backlog?.bytes;
   }
 
   begin(): void {
@@ -67,7 +72,7 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
   }
 
   dropPending(bytes: number): void {
-    this.pending = this.pending && bytes < this.pending.length ? this.pending.subarray(bytes) : undefined;
+    this.backlog?.drop(bytes);
     if (this.pending) return;
     this.stream.consumed(this.unconsumedBytes);
     this.unconsumedBytes = 0;
@@ -120,6 +125,7 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
     const { stream } = this;
     // RFC 9113 8.1: the client need not send the rest.
     stream.requestUnwanted = true;
+    if (stream.endSent) stream.reset(errorCode.noError);
     if (stream.closed) this.edge.deadlines.forget(this);
     else this.limit(this.edge.limits.clientStallMs);
   }
@@ -148,6 +154,10 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
     this.exchange.onClientGone();
   }
 
+  onOver(): void {
+    this.edge.deadlines.forget(this);
+  }
+
   onDrain(): void {
     if (!this.over) this.exchange.onClientDrain();
     this.settle();
@@ -160,18 +170,21 @@ export class Http2Request implements RequestClient, StreamReceiver, Deadline {
     if (fieldsTooLarge) return refusals.headTooLarge;
     const framing = this.chunked ? 'transfer-encoding: chunked\r\n' : '';
     const head = Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${fieldLines}${framing}\r\n`, 'latin1');
+    this.stream.fieldLines = '';
     return parseRequestHead(head, head.length, this.edge.requestHead);
   }
 
   private take(bytes: Buffer): void {
-    this.pending = this.pending ? Buffer.concat([this.pending, bytes]) : bytes;
+    (this.backlog ??= new Backlog()).add(bytes);
     this.settle();
   }
 
   private goOn(): boolean {
     const { exchange } = this;
-    if (!this.pending || this.over || !exchange.wantsBody || exchange.uploadBlocked) return false;
-    const taken = exchange.onClientData(this.pending);
+    if (this.over || !exchange.wantsBody || exchange.uploadBlocked) return false;
+    const { pending } = this;
+    if (!pending) return false;
+    const taken = exchange.onClientData(pending);
     this.dropPending(taken);
     return taken > 0;
   }

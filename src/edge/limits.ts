@@ -26,6 +26,8 @@ export interface EdgeLimits {
   idleConnectionsPerUpstream: number;
   interimResponses: number;
   clientConnections: number;
+  /** Besides those: connections whose TLS handshake or PROXY header is under way. */
+  openingConnections: number;
 }
 
 export const defaultLimits: EdgeLimits = {
@@ -44,4 +46,12 @@ export const defaultLimits: EdgeLimits = {
   idleConnectionsPerUpstream: 256,
   interimResponses: 16,
   clientConnections: 16_384,
+  openingConnections: 4_096,
 };
+
+/** The usual ones, or less where the process may have only so many descriptors: a fourth of them is for apps, files and channels. */
+export function connectionLimits(openFiles: number): Pick<EdgeLimits, 'clientConnections' | 'openingConnections'> {
+  const { clientConnections, openingConnections } = defaultLimits;
+  const share = Math.min(1, (0.75 * openFiles) / (clientConnections + openingConnections));
+  return { clientConnections: Math.floor(share * clientConnections), openingConnections: Math.floor(share * openingConnections) };
+}

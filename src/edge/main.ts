@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { edgeControlSocket, edgeLogsDir, edgeSocketsDir, firstListenerFd } from '../protocol/edge-paths.ts';
 import type { EdgeRole, EdgeSettings } from '../protocol/edge.ts';
 import { runEdge } from './edge-process.ts';
@@ -34,8 +35,14 @@ function startEdge() {
     channelFd: firstListenerFd + listenerFds.length,
     httpFds: listenerFds.slice(0, settings.httpListeners),
     httpsFds: listenerFds.slice(settings.httpListeners),
-    ...{ httpsPort, trustedProxies, proxyProtocol, processes },
+    ...{ httpsPort, trustedProxies, proxyProtocol, processes, openFiles: maxOpenFiles() },
     socketsDir: settings.socketsDir ?? edgeSocketsDir,
     accessLogs: accessLogs && { ...accessLogs, directory, place: Number(process.argv[4] ?? 0), places: processes },
   });
+}
+
+/** Node has raised the soft limit to the hard one. */
+function maxOpenFiles(): number {
+  const soft = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
+  return soft === undefined ? Infinity : Number(soft);
 }

@@ -42,6 +42,7 @@ export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
     exchange.uploadBlocked = !upstream.socket.write(piece);
   }
   if (!exchange.responseBody) exchange.limit(requestBody.done ? exchange.responseTimeoutMs : edge.limits.bodyStallMs);
+  else if (!exchange.downloadBlocked) exchange.limit(exchange.flowingLimitMs);
   return taken;
 }
 

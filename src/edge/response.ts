@@ -3,6 +3,7 @@ import { ChunkedBody } from '../http1/chunked-body.ts';
 import { findHeadEnd } from '../http1/head-end.ts';
 import { maxHeadBytes } from '../http1/limits.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
+import { answers } from './answers.ts';
 import { pieceOf } from './body-piece.ts';
 import type { Compressor } from './compressor.ts';
 import type { Exchange } from './exchange.ts';
@@ -56,6 +57,8 @@ function keepPartialHead(exchange: Exchange, bytes: Buffer): void {
 
 function switchProtocols(exchange: Exchange, following: Buffer | undefined): void {
   if (!exchange.upgrade || !exchange.requestBody.done) exchange.fail('malformed');
+  // Others that asked before it was answered were faster.
+  else if (!exchange.target?.tenant.mayOpenTunnel) exchange.answer(answers.busy);
   else exchange.client.switchProtocols(exchange, following);
 }
 
@@ -122,7 +125,7 @@ function compress(exchange: Exchange, compressor: Compressor, piece: Buffer | un
     compressor.end();
     exchange.detach(exchange.upstreamReusable && clean && exchange.requestBody.done);
   } else if (!flowing) exchange.upstream?.socket.pause();
-  if (!exchange.downloadBlocked) exchange.limit(Infinity);
+  if (!exchange.downloadBlocked) exchange.limit(exchange.flowingLimitMs);
 }
 
 function responsePiece({ content }: Exchange, body: BodyReader, bytes: Buffer): Buffer | undefined {
@@ -138,13 +141,12 @@ function trailersOf({ content }: Exchange, body: BodyReader): string {
 
 /** `clean`: the app sent nothing beyond the response's end; a connection that holds more is not used again. */
 function advance(exchange: Exchange, body: BodyReader, flowing: boolean, clean: boolean): void {
-  const { client, edge, upstream } = exchange;
+  const { edge, upstream } = exchange;
   if (body.done) {
     exchange.upstreamReusable &&= clean;
     return exchange.complete();
   }
   exchange.downloadBlocked = !flowing;
   if (!flowing) upstream?.socket.pause();
-  const openEnded = client.inputEnded ? edge.limits.halfClosedMs : Infinity;
-  exchange.limit(flowing ? openEnded : edge.limits.clientStallMs);
+  exchange.limit(flowing ? exchange.flowingLimitMs : edge.limits.clientStallMs);
 }

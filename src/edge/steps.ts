@@ -129,7 +129,7 @@ function limitSizes({ target }: Exchange, head: RequestHead): Answer | undefined
 }
 
 function limitTunnels({ upgrade, target }: Exchange): Answer | undefined {
-  return upgrade && target && target.tenant.webSockets >= target.tenant.limits.webSockets ? answers.busy : undefined;
+  return upgrade && target && !target.tenant.mayOpenTunnel ? answers.busy : undefined;
 }
 
 function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {

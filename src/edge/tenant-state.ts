@@ -29,6 +29,10 @@ export class TenantState {
     this.admission = new Admission(this.limits.concurrentRequests, this.limits.queuedRequests);
   }
 
+  get mayOpenTunnel(): boolean {
+    return this.webSockets < this.limits.webSockets;
+  }
+
   change(routes: TenantRoutes, nowMs: number): void {
     this.limits = this.shareOf(routes.limits);
     this.tls = routes.tls;

@@ -66,8 +66,8 @@ export function createTlsServer(options: TlsServerOptions): Server {
     SNICallback: chooseCertificate,
   });
   server.on('secureConnection', (socket) => {
-    // The handshake was all that the CA wanted.
-    if (checks.has(socket)) socket.end();
+    // The handshake was all that the CA wanted; nothing that it still sends is waited for.
+    if (checks.has(socket)) socket.destroySoon();
     else onConnection(socket);
   });
   // A client's fault, or its going away; the socket is closed by then.

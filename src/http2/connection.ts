@@ -180,7 +180,10 @@ export class Http2Connection implements FrameHandler {
   onEndSent(stream: Http2Stream): void {
     stream.endSent = true;
     if (stream.requestEnded) this.complete(stream);
-    else if (stream.requestUnwanted) this.reset(stream, errorCode.noError);
+    else if (stream.requestUnwanted) {
+      this.reset(stream, errorCode.noError);
+      stream.receiver.onOver?.(stream);
+    }
   }
 
   remove(stream: Http2Stream): void {
@@ -240,6 +243,7 @@ export class Http2Connection implements FrameHandler {
     this.floods.makeUp('priorities', 1);
     this.floods.makeUp('windowUpdates', 2);
     this.remove(stream);
+    stream.receiver.onOver?.(stream);
   }
 
   private abandon(code: number): void {

@@ -19,6 +19,8 @@ export interface StreamReceiver {
   onReset(stream: Http2Stream, code: number): void;
   /** After a `sendData` that answered false: there is room again. */
   onDrain(stream: Http2Stream): void;
+  /** The stream is over as it should be: nobody can hold it open any more. Instead of `onReset`, never after it. */
+  onOver?(stream: Http2Stream): void;
 }
 
 /** For streams whose owner doesn't care. */

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { errnoOf, TenantdError } from '../base/errors.ts';
@@ -98,8 +99,10 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
           .map((argument) => `${argument}\0`)
           .join(''),
       );
+    // At once: what nobody reads when a process ends, Node throws away.
+    const stdout = child.stdout?.pipe(new PassThrough()) ?? null;
     const processes = await identify(spec.id, child.pid, monitorExited);
-    return { ...processes, monitorExited, stdout: child.stdout };
+    return { ...processes, monitorExited, stdout };
   }
 
   /**

@@ -147,6 +147,7 @@ describe('access logs', () => {
       expect(jobs()).toHaveLength(1);
       child.kill('SIGINT');
       await until(() => jobs().length === 0, 'its job has ended');
+      await until(() => child.exitCode !== null, 'its reader has ended');
       expect(child.exitCode).toBe(0);
     });
 

@@ -71,7 +71,7 @@ describe('two apps of one tenant', () => {
     const ports = [0, 1, 2, 3].map((more) => ({ host: '127.0.0.1', port: firstPort + more }));
     for (const input of ports) expect(await ask(daemon, 'alpha/site', 'listen', { input })).toBe('ok');
     daemon.writeTenant('alpha', {
-      'apps/victim/app.yaml': 'kind: command\ncommand: ["perl", "serve.pl"]\nstartTimeout: 1s\ndrain: 1s\nroutes: ["alpha.test/victim"]\n',
+      'apps/victim/app.yaml': 'kind: command\ncommand: ["perl", "serve.pl"]\nstartTimeout: 3s\ndrain: 1s\nroutes: ["alpha.test/victim"]\n',
       'apps/victim/serve.pl': perlServer,
     });
     await until(async () => (await victim())?.reason !== undefined, 'the command failed to start');

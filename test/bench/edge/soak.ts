@@ -6,7 +6,7 @@ Usage: npm run bench:soak -- [options]
   --connections N  opened and closed besides, plain and TLS, most of them cut in the middle of something (100,000)
   --updates N      of routes and certificates while it goes on (1,000)
   --phases N       into how many parts all that is cut (12)
-  --idle SECONDS   the pause before memory is looked at (6: longer than unused upstream connections are kept)
+  --idle SECONDS   the pause before memory is looked at (12: longer than a handshake that was cut, or a head, is waited for)
   --json FILE      every sample goes there
 
 After each phase and its pause, the edge and its master collect their garbage and tell what is alive. Printed are the sums of both:
@@ -34,7 +34,7 @@ const { values: flags } = parseArgs({
     connections: { type: 'string', default: '100000' },
     updates: { type: 'string', default: '1000' },
     phases: { type: 'string', default: '12' },
-    idle: { type: 'string', default: '6' },
+    idle: { type: 'string', default: '12' },
     json: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
