@@ -16,7 +16,7 @@ type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 
 /** A request's way before it is sent on, in order. */
 export const requestSteps: readonly Step[] = [
-  ...[readRequest, readClient, findTenant, answerChallenge, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
+  ...[readRequest, readClient, answerChallenge, findTenant, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
   serveContextKeys,
   ...[routePath, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
 ];
@@ -54,7 +54,7 @@ function findTenant(exchange: Exchange, head: RequestHead): Answer | undefined {
   return undefined;
 }
 
-/** RFC 8555 8.3: a CA that asks for a name asks nothing of its app. */
+/** RFC 8555 8.3: a CA that asks for a name asks nothing of its app; the tenant may not be in service yet. */
 function answerChallenge({ edge }: Exchange, head: RequestHead): Answer | undefined {
   const bytes = edge.challenges.httpContent(head.host, head.target);
   if (!bytes) return undefined;
