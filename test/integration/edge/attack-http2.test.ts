@@ -3,6 +3,7 @@ import { makeCertificate, type TestCertificate } from '../../support/certificate
 import { block, data, flags, frame, headers, settings, text, type, uint32 } from '../../unit/http2/peer.ts';
 import { connectHttp2 } from './attack-http2-client.ts';
 import { suspiciousUpstream } from './attack-upstream.ts';
+import { heldBufferBytes } from '../../support/held-memory.ts';
 import { type EdgeUnderTest, host, startEdge, tenant } from './edge-under-test.ts';
 import { settled } from './flow.ts';
 
@@ -236,7 +237,7 @@ describe('a client of HTTP/2 that takes nothing', () => {
       const writeOn = (): void => void response.write(piece, (error) => error || ((written += piece.length), writeOn()));
       writeOn();
     });
-    const before = process.memoryUsage();
+    const before = heldBufferBytes();
     const client = await connectHttp2(edge, [initialWindow, 0]);
     client.send(...Array.from({ length: 100 }, (_, at) => headers(2 * at + 1, request())));
     const other = await connectHttp2(edge);
@@ -244,7 +245,7 @@ describe('a client of HTTP/2 that takes nothing', () => {
     expect((await other.over())[0]).toBe('200');
     // What a Unix socket holds, and a read in the edge, for each.
     expect(await settled(() => written)).toBeLessThan(100 * (512 << 10));
-    expect(process.memoryUsage().arrayBuffers - before.arrayBuffers).toBeLessThan(100 * (256 << 10));
+    expect(heldBufferBytes() - before).toBeLessThan(100 * (256 << 10));
     expect(client.dataBytes()).toBe(0);
     await edge.seen(() => open.size === 0);
   });

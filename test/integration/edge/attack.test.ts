@@ -6,6 +6,7 @@ import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { makeCertificate } from '../../support/certificate.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
 import { suspiciousUpstream } from './attack-upstream.ts';
+import { heldBufferBytes } from '../../support/held-memory.ts';
 import { type EdgeUnderTest, host, startEdge, tenant } from './edge-under-test.ts';
 import { settled } from './flow.ts';
 import { connectRaw, exchangeRaw, get, type RawClient, statusesOf } from './raw-client.ts';
@@ -98,7 +99,7 @@ describe('a client that takes nothing of its answers', () => {
       const writeOn = (): void => void response.write(piece, (error) => error || ((takenBytes += piece.length), writeOn()));
       writeOn();
     });
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldBufferBytes();
     const clients = times(50, () => connect({ port: edge.port, host: '127.0.0.1' }));
     for (const socket of clients) {
       onTestFinished(() => void socket.destroy());
@@ -106,7 +107,7 @@ describe('a client that takes nothing of its answers', () => {
     }
     expect(await askNeighbour(20)).toEqual(times(20, () => 200));
     await settled(() => takenBytes);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 * (512 << 10));
+    expect(heldBufferBytes() - before).toBeLessThan(50 * (512 << 10));
   });
 });
 
@@ -237,10 +238,10 @@ describe('ten thousand requests at once on one connection', () => {
     const { client, urls } = await pipeline(edge);
     const socket: Socket = client.socket.pause();
     for (let time = 0; time < 20; time++) client.send(requests.replace(close, 'X: y'));
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldBufferBytes();
     const served = await settled(() => urls.length);
     expect(served).toBeLessThan(100_000);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4 << 20);
+    expect(heldBufferBytes() - before).toBeLessThan(4 << 20);
     expect(edge.tenantState().admission.active).toBeLessThanOrEqual(1);
     socket.destroy();
     await edge.seen(() => edge.tenantState().admission.active === 0);
