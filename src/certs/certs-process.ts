@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Handler } from '../protocol/channel.ts';
 import type { CertsConfiguration, CertsNotifications, CertsRequests } from '../protocol/certs.ts';
 import { defaultBudgets } from '../protocol/certs.ts';
-import { DaemonLink } from './daemon-link.ts';
+import { DaemonLink } from '../protocol/daemon-link.ts';
 import { checkWithoutAcme } from './domain-check.ts';
 import { Engine } from './engine.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -28,17 +28,21 @@ export interface Certs {
   close(): void;
 }
 
+/** The longest names that a tenant may have, as many as it may have. */
+const maxFrameBytes = 4 << 20;
+
 /** Serves on while the daemon is away; may be killed at any moment. */
 export async function runCerts({ controlSocket, stateDir, nowMs = Date.now }: CertsOptions): Promise<Certs> {
   const files = await StateFiles.open(stateDir, [localCaFolder, ledgerFolder, ...recordFolders]);
   const ledger = await OrderLedger.open(files, defaultBudgets, nowMs());
   const log = logTo((level, message) => link.notify('log', { level, message }));
+  const call = (method: string, params: unknown): Promise<unknown> => link.request(method, params);
   const records = new Records(files, log);
   const store = new NameStore(records, log);
   const localCa = new LocalCa(files, nowMs);
   const outbox = new Outbox({
     log,
-    call: (method, params) => link.request(method, params),
+    call,
     onComplete: (count) => link.notify('certificates-complete', { count }),
     readCertificate: (name) => engine.readIssued(name),
     statusOf: (name) => engine.status(name),
@@ -60,13 +64,13 @@ export async function runCerts({ controlSocket, stateDir, nowMs = Date.now }: Ce
     const { createAcmeIssuer } = await import('./acme-issuer.ts');
     return createAcmeIssuer(acme, {
       ...{ records, nowMs, log },
-      setChallenge: (challenge) => link.request('set-challenge', challenge),
-      removeChallenge: (type, host) => link.request('remove-challenge', { type, host }),
+      setChallenge: (challenge) => call('set-challenge', challenge),
+      removeChallenge: (type, host) => call('remove-challenge', { type, host }),
     });
   }
 
   const link: DaemonLink = new DaemonLink({
-    controlSocket,
+    ...{ controlSocket, maxFrameBytes },
     onFault: (error) => log.error({}, error.message),
     onLost: () => {
       engine.names.abandonSnapshot();

@@ -78,6 +78,8 @@ export function createCertsSandbox(machine: Machine, user: UnixUser): CertsSandb
     const options = { network: 'machine', output: 'pipe', outOfMemoryScore: 0, inherit: [], group } as const;
     const started = await machine.registry.start(specOf(), options, role);
     watch(started);
+    // It was changed while this one started.
+    if (role.hookDir !== hookDir) replace();
   }
 
   function watch(watched: Sandbox): void {

@@ -1,3 +1,4 @@
+import { coversHost, wildcardFor } from '../base/certificate-names.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { TenantCertificate } from '../protocol/edge.ts';
 
@@ -97,15 +98,6 @@ export class EdgeCertificates {
     const ofTenant = this.tenants.get(tenant);
     return [ownCertificateId, host, wildcardFor(host)].some((id) => coversHost(ofTenant?.get(id)?.names, host));
   }
-}
-
-/** A certificate's wildcard stands for one label (RFC 6125 6.4.3). */
-export function coversHost(names: ReadonlySet<string> | undefined, host: string): boolean {
-  return names !== undefined && (names.has(host) || names.has(wildcardFor(host)));
-}
-
-function wildcardFor(host: string): string {
-  return `*${host.slice(host.indexOf('.'))}`;
 }
 
 function accept(known: Known, names: readonly string[]): void {

@@ -1,8 +1,9 @@
+import { coversHost } from '../base/certificate-names.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
 import { readCertificate } from '../config/certificate-files.ts';
-import { coversHost, ownCertificateId } from './edge-certificates.ts';
+import { ownCertificateId } from './edge-certificates.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Paths } from './paths.ts';
 import type { TenantPicture } from './tenant-picture.ts';

@@ -32,7 +32,10 @@ export class Backlog {
   /** The first `byteCount` bytes wait no longer. */
   drop(byteCount: number): void {
     this.start += byteCount;
-    if (this.start < this.end) return;
+    if (this.start >= this.end) this.clear();
+  }
+
+  clear(): void {
     this.memory = undefined;
     this.start = 0;
     this.end = 0;

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { coversHost, wildcardFor } from '../base/certificate-names.ts';
 import { messageOf } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { TenantCertificate } from '../protocol/edge.ts';
@@ -21,7 +22,7 @@ export class ServedCertificate {
   }
 
   covers(host: string): boolean {
-    return this.names.has(host) || this.names.has(wildcardFor(host));
+    return coversHost(this.names, host);
   }
 }
 
@@ -117,9 +118,4 @@ function readCertificate(certificate: TenantCertificate, nowMs: number): ServedC
 /** RFC 6125 6.4.4: where there are DNS names, the subject's common name counts for nothing. */
 function dnsNames({ subjectAltName = '' }: X509Certificate): string[] {
   return [...subjectAltName.matchAll(/DNS:([a-z0-9*._-]+)/gi)].map(([, name = '']) => name.toLowerCase());
-}
-
-/** A certificate's wildcard stands for one label (RFC 6125 6.4.3). */
-function wildcardFor(host: string): string {
-  return `*${host.slice(host.indexOf('.'))}`;
 }

@@ -4,6 +4,7 @@ import { parseRequestHead } from '../http1/request-head.ts';
 import type { Refusal } from '../http1/refusals.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type Answer, answerRefusal, answers } from './answers.ts';
+import { Backlog } from './backlog.ts';
 import { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
@@ -27,10 +28,10 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   readonly socket: Socket;
   readonly connection: ConnectionFacts;
   readonly protocol = 'HTTP/1.1';
-  pending: Buffer | undefined = undefined;
   /** The client closed its direction. */
   inputEnded = false;
   private readonly edge: EdgeContext;
+  private readonly backlog = new Backlog();
   private exchange: Exchange | undefined = undefined;
   private phase: 'serving' | 'closing' | 'tunnel' = 'serving';
   /** A head has begun to come. */
@@ -58,6 +59,10 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
     this.limit(edge.limits.idleMs);
   }
 
+  get pending(): Buffer | undefined {
+    return this.backlog.bytes;
+  }
+
   /** From now on, for whatever it waits for at the moment. */
   limit(ms: number): void {
     this.deadlineAtMs = this.edge.deadlines.nowMs + ms;
@@ -71,7 +76,7 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   }
 
   dropPending(bytes: number): void {
-    this.pending = this.pending && bytes < this.pending.length ? this.pending.subarray(bytes) : undefined;
+    this.backlog.drop(bytes);
   }
 
   /** Goes on as far as what came allows, then reads on or stops reading. */
@@ -139,9 +144,9 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   /** Hands the socket over; answers what the client sent after its request. */
   becomeTunnel(): Buffer | undefined {
     const early = this.pending;
+    this.backlog.clear();
     this.phase = 'tunnel';
     this.exchange = undefined;
-    this.pending = undefined;
     this.deadlineAtMs = Infinity;
     for (const event of ['data', 'end', 'drain']) this.socket.removeAllListeners(event);
     return early;
@@ -149,7 +154,7 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
 
   private receive(bytes: Buffer): void {
     if (this.phase === 'closing') return;
-    this.pending = this.pending ? Buffer.concat([this.pending, bytes]) : bytes;
+    this.backlog.add(bytes);
     this.settle();
   }
 
@@ -166,10 +171,11 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   }
 
   private goOn(): boolean {
-    if (!this.pending || this.phase !== 'serving') return false;
-    if (!this.exchange) return !this.socket.writableNeedDrain && !this.socket.destroyed && this.readHead(this.pending);
+    const { pending } = this;
+    if (!pending || this.phase !== 'serving') return false;
+    if (!this.exchange) return !this.socket.writableNeedDrain && !this.socket.destroyed && this.readHead(pending);
     if (!this.exchange.wantsBody || this.exchange.uploadBlocked) return false;
-    const taken = this.exchange.onClientData(this.pending);
+    const taken = this.exchange.onClientData(pending);
     this.dropPending(taken);
     if (this.inputEnded && !this.pending) this.exchange?.onClientEnd();
     return taken > 0;
@@ -178,13 +184,14 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   private readHead(received: Buffer): boolean {
     const skipped = skipEmptyLines(received);
     const bytes = skipped === 0 ? received : received.subarray(skipped);
+    this.backlog.drop(skipped);
     if (bytes.length === 0) return this.waitForHead(undefined);
     const end = findHeadEnd(bytes, this.searchFrom);
     if (end === -1) return this.waitForHead(bytes);
     this.searchFrom = 0;
     const refusal = parseRequestHead(bytes, end, this.edge.requestHead);
     if (refusal) return this.refuse(refusal);
-    this.pending = end === bytes.length ? undefined : bytes.subarray(end);
+    this.backlog.drop(end);
     const exchange = new Exchange(this, this.edge);
     this.exchange = exchange;
     exchange.begin(this.edge.requestHead);
@@ -192,7 +199,6 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   }
 
   private waitForHead(bytes: Buffer | undefined): false {
-    this.pending = bytes;
     const refusal = bytes && refuseIncompleteHead(bytes);
     if (refusal) return this.refuse(refusal);
     this.searchFrom = Math.max(0, (bytes?.length ?? 0) - 3);
@@ -210,7 +216,7 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   /** After an answer while more may come: closing at once would reset the connection and could destroy the answer on its way. */
   private closeGently(): void {
     this.phase = 'closing';
-    this.pending = undefined;
+    this.backlog.clear();
     this.limit(this.edge.limits.clientStallMs);
     this.socket.end(() => this.limit(this.edge.limits.lingerMs));
   }

@@ -8,9 +8,8 @@ import type {
   EdgeRequests,
   TenantCertificate,
 } from '../protocol/edge.ts';
-import { maxReportedNames } from '../protocol/edge-paths.ts';
+import { maxReportedNames, maxRouteFrameBytes } from '../protocol/edge-paths.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
-import { maxRouteFrameBytes } from './daemon-link.ts';
 import { createEdge, type Edge } from './edge.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';

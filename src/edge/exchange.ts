@@ -9,10 +9,11 @@ import type { Compressor } from './compressor.ts';
 import type { EdgeContext } from './context.ts';
 import { forward, retryAfterLoss } from './forward.ts';
 import type { RequestClient } from './request-client.ts';
-import { passRequestBody, takeFirstPiece } from './request-body.ts';
+import { dropFirstPiece, passRequestBody, takeFirstPiece } from './request-body.ts';
 import { endOfResponse, receiveResponse } from './response.ts';
 import type { HostEntry } from './route-table.ts';
 import { requestSteps } from './steps.ts';
+import { TenantPlace } from './tenant-place.ts';
 import type { TenantState } from './tenant-state.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import { type UpstreamFailure, upstreamFailures } from './upstream-failures.ts';
@@ -93,7 +94,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   downloadBlocked = false;
   upstreamReusable = false;
   private held = false;
-  private place: 'none' | 'queued' | 'open' = 'none';
+  private readonly place = new TenantPlace(this);
   private over = false;
 
   constructor(client: RequestClient, edge: EdgeContext) {
@@ -128,20 +129,14 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   /** Sends it on now, or when another request of the tenant is over. */
   private takeTurn(tenant: TenantState): void {
-    if (this.place === 'queued') return;
-    if (this.place === 'none') {
-      if (tenant.admission.tryEnter()) this.place = 'open';
-      else if (tenant.admission.enqueue(this)) {
-        this.place = 'queued';
-        return this.limit(this.edge.limits.queueMs);
-      } else return this.answer(answers.busy);
-    }
-    this.send();
+    if (!this.place.enter(tenant)) return this.answer(answers.busy);
+    if (this.place.isQueued) this.limit(this.edge.limits.queueMs);
+    else if (takeFirstPiece(this)) forward(this);
   }
 
   /** Another request of the tenant is over, and this one has its place. */
   onAdmitted(): void {
-    this.place = 'open';
+    this.place.admit();
     this.admit();
     this.client.settle();
   }
@@ -157,10 +152,6 @@ export class Exchange implements UpstreamUser, HeldRequest {
     if (this.over) return;
     this.admit();
     this.client.settle();
-  }
-
-  private send(): void {
-    if (takeFirstPiece(this)) forward(this);
   }
 
   get wantsBody(): boolean {
@@ -193,7 +184,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
 
   onDeadline(): void {
     if (this.held) this.answer(answers.starting);
-    else if (this.place === 'queued') this.answer(answers.busy);
+    else if (this.place.isQueued) this.answer(answers.busy);
     else if (this.responseBody) this.abort('timeout');
     else if (!this.requestBody.done && !this.uploadBlocked) this.answer(answers.slowRequest);
     else this.fail('slow');
@@ -237,7 +228,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   /** The edge itself answers. A body that has not come whole by now is not waited for. */
   answer(answer: Answer): void {
     if (this.over) return;
-    if (!this.requestBody.done && !this.upstream) takeFirstPieceQuietly(this);
+    if (!this.requestBody.done && !this.upstream) dropFirstPiece(this);
     const keep = this.keepAlive && !answer.close && this.requestBody.done && !this.edge.closing;
     this.status = answer.status;
     this.outcome = answer.outcome;
@@ -278,6 +269,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   /** The connections are a tunnel's now. */
   becomeTunnel(tunnel: UpstreamUser): UpstreamConnection | undefined {
     const { upstream } = this;
+    if (!upstream) return undefined;
     this.head = '';
     // Copies: parts of a request's head would keep all of it in memory for hours.
     this.path = copyOf(this.path);
@@ -285,21 +277,15 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.upstream = undefined;
     this.status = 101;
     this.answeredAtMs = performance.now();
-    upstream?.pool.giveAway(upstream, tunnel);
-    this.leavePlace();
-    this.countTunnel(1);
+    upstream.pool.giveAway(upstream, tunnel);
+    this.place.becomeTunnel();
     return upstream;
   }
 
   endTunnel(bytesIn: number, bytesOut: number): void {
     this.bytesIn = bytesIn;
     this.bytesOut = bytesOut;
-    this.countTunnel(-1);
     this.end(false);
-  }
-
-  private countTunnel(change: number): void {
-    if (this.target) this.target.tenant.webSockets += change;
   }
 
   /** Lets go of the upstream connection. */
@@ -318,14 +304,6 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.partialHead = undefined;
   }
 
-  /** Of those that the tenant may have open at the same time. */
-  private leavePlace(): void {
-    const { place } = this;
-    this.place = 'none';
-    if (place === 'open') this.target?.tenant.admission.leave();
-    else if (place === 'queued') this.target?.tenant.admission.abandon(this);
-  }
-
   private end(reusable: boolean): void {
     if (this.over) return;
     this.over = true;
@@ -335,17 +313,11 @@ export class Exchange implements UpstreamUser, HeldRequest {
     this.compressor?.destroy();
     if (this.held) this.target?.letGo(this);
     this.held = false;
-    this.leavePlace();
+    this.place.leave();
     this.detach(reusable);
   }
 }
 
 function copyOf(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
-}
-
-/** A small body that is here already is read away, so that the connection can go on. */
-function takeFirstPieceQuietly(exchange: Exchange): void {
-  const { client, requestBody } = exchange;
-  if (client.pending) client.dropPending(requestBody.take(client.pending));
 }

@@ -1,6 +1,7 @@
+import { DaemonLink } from '../protocol/daemon-link.ts';
+import { maxRouteFrameBytes } from '../protocol/edge-paths.ts';
 import type { EdgeRequests } from '../protocol/edge.ts';
 import { type ChallengeMessage, ChallengeRecord } from './challenge-record.ts';
-import { DaemonLink } from './daemon-link.ts';
 import { EdgeChildren } from './edge-children.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createSharedKeys, type SharedKeys } from './shared-keys.ts';
@@ -59,7 +60,8 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
     children.tell(message);
   };
   const link: DaemonLink = new DaemonLink({
-    controlSocket,
+    ...{ controlSocket, maxFrameBytes: maxRouteFrameBytes },
+    onFault: (error) => log('error', error.message),
     onLost: () => record.abandonSnapshot(),
     handlers: {
       ...Object.fromEntries(routeMethods.map((method) => [method, (params: unknown) => pass(method, params)])),

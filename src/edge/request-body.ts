@@ -30,6 +30,11 @@ export function takeFirstPiece(exchange: Exchange): boolean {
   return false;
 }
 
+/** A small body that is here already is read away, so that the connection can go on. */
+export function dropFirstPiece({ client, requestBody }: Exchange): void {
+  if (client.pending) client.dropPending(requestBody.take(client.pending));
+}
+
 /** Passes on what belongs to the body; answers how much that is. */
 export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
   const { requestBody, upstream, edge } = exchange;

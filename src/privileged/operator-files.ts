@@ -16,6 +16,10 @@ export function replaceFile(path: string, text: string, { uid, gid, mode }: Owne
     fchmodSync(fd, mode);
     writeAll(fd, Buffer.from(text));
     fsyncSync(fd);
+  } catch (error) {
+    // On a full disk what was written is in the way of everybody else.
+    rmSync(unfinished, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }

@@ -10,3 +10,5 @@ export const edgeLogsDir = '/var/log/tenantd';
 export const strangersLogsFolder = '-';
 /** Inherited by the master: the TCP listening sockets, bound by the daemon, from this descriptor on: those of http, then those of https. */
 export const firstListenerFd = 3;
+/** The largest tenant that its files can describe: 64 apps with 64 routes and 64 workers each. */
+export const maxRouteFrameBytes = 16 << 20;

@@ -2,22 +2,17 @@ import { connect } from 'node:net';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { TenantdError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
-import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
+import { type Channel, type ChannelOptions, createChannel } from './channel.ts';
 
-export interface DaemonLinkOptions {
+export interface DaemonLinkOptions extends Omit<ChannelOptions, 'stream'> {
   controlSocket: string;
-  handlers: Readonly<Record<string, Handler>>;
   onLost: () => void;
-  /** A message could not be carried out. */
-  onFault: (error: Error) => void;
 }
 
 /** The daemon may be away for a while, to be upgraded say: connecting is tried for ever, soon at first. */
 const retryPolicy: BackoffPolicy = { firstMs: 20, maxMs: 1_000, healthyMs: 0 };
-/** Every edge has to load what is set. */
-const callTimeoutMs = 30_000;
 
-/** The connection to the daemon, made again whenever it is lost. */
+/** A service's connection to the daemon, made again whenever it is lost. */
 export class DaemonLink {
   private readonly options: DaemonLinkOptions;
   private channel: Channel | undefined = undefined;
@@ -38,7 +33,7 @@ export class DaemonLink {
 
   async request(method: string, params: unknown): Promise<unknown> {
     if (!this.channel) throw new TenantdError('TENANTD_E_UNREACHABLE', 'the daemon is away', 'it is tried again when it is back');
-    return this.channel.request(method, params, callTimeoutMs);
+    return this.channel.request(method, params);
   }
 
   close(): void {
@@ -48,24 +43,23 @@ export class DaemonLink {
   }
 
   private open(): void {
-    const socket = connect(this.options.controlSocket);
+    const { controlSocket, onLost, ...channelOptions } = this.options;
+    const socket = connect(controlSocket);
     socket.once('connect', () => {
       this.failures = 0;
-      const channel = createChannel({ stream: socket, handlers: this.options.handlers, onFault: this.options.onFault });
+      const channel = createChannel({ ...channelOptions, stream: socket });
       this.channel = channel;
       channel.notify('hello', { version });
-      void channel.closed.then(() => this.lose());
+      void channel.closed.then(() => {
+        this.channel = undefined;
+        onLost();
+        this.retry();
+      });
     });
     // Refused, or no such file: the daemon is not there yet.
     socket.once('error', () => {
       if (!this.channel) this.retry();
     });
-  }
-
-  private lose(): void {
-    this.channel = undefined;
-    this.options.onLost();
-    this.retry();
   }
 
   private retry(): void {
