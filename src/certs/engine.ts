@@ -6,6 +6,7 @@ import { dueAtMs } from './due.ts';
 import { inBatches } from './in-batches.ts';
 import type { AcmeIssuer } from './issuer.ts';
 import type { LocalCa } from './local-ca.ts';
+import { LocalSigning } from './local-signing.ts';
 import { statusOf } from './name-status.ts';
 import type { NameStore } from './name-store.ts';
 import { type NameChanges, type NameEntry, Names } from './names.ts';
@@ -33,7 +34,6 @@ export interface EngineOptions {
 const longestSleepMs = 60_000;
 const loadedAtOnce = 32;
 const listedAtOnce = 500;
-const signedAtOnce = 16;
 /** A plan looks at every name: with ten thousand of them it may take a fifth of the time, not all of it. */
 const restPerPlan = 4;
 const longestRestMs = 1_000;
@@ -57,9 +57,11 @@ export class Engine {
   private timer: NodeJS.Timeout | undefined = undefined;
   private planned: NodeJS.Timeout | undefined = undefined;
   private lastPlanTookMs = 0;
-  /** For the local CA, which needs no plan: no budget, nobody else's time. */
-  private readonly toSign = new Set<NameEntry>();
-  private signing = 0;
+  private readonly localSigning = new LocalSigning({
+    isReady: (entry) => this.isReady(entry),
+    sign: (entry) => this.workOn(entry, undefined),
+    onPause: () => this.planSoon(),
+  });
   private closed = false;
 
   constructor(options: EngineOptions) {
@@ -141,6 +143,7 @@ export class Engine {
 
   close(): void {
     this.closed = true;
+    this.localSigning.close();
     clearTimeout(this.timer);
     clearTimeout(this.planned);
     this.issuer?.acme?.close();
@@ -188,16 +191,8 @@ export class Engine {
   private queueLocal(): void {
     const nowMs = this.options.nowMs();
     for (const entry of this.names.entries.values())
-      if (this.isReady(entry) && !this.usesAcme(entry) && dueAtMs(entry, false) <= nowMs) this.toSign.add(entry);
-    this.signQueued();
-  }
-
-  private signQueued(): void {
-    for (const entry of this.toSign) {
-      if (this.signing >= signedAtOnce || this.closed) return;
-      this.toSign.delete(entry);
-      if (this.isReady(entry)) void this.runLocal(entry);
-    }
+      if (this.isReady(entry) && !this.usesAcme(entry) && dueAtMs(entry, false) <= nowMs) this.localSigning.add(entry);
+    this.localSigning.goOn();
   }
 
   private isReady({ phase, loaded, wanted }: NameEntry): boolean {
@@ -206,20 +201,12 @@ export class Engine {
 
   private *candidates(): Generator<Candidate> {
     for (const entry of this.names.entries.values()) {
-      if (!this.isReady(entry) || this.toSign.has(entry)) continue;
+      if (!this.isReady(entry) || this.localSigning.has(entry)) continue;
       const dueMs = dueAtMs(entry, this.usesAcme(entry));
       if (!Number.isFinite(dueMs)) continue;
       const { name, tenant, certificate, record, hinted } = entry;
       yield { name, tenant, dueMs, isHinted: hinted, notAfterMs: certificate?.notAfterMs, failures: record.failures };
     }
-  }
-
-  private async runLocal(entry: NameEntry): Promise<void> {
-    this.signing += 1;
-    await this.workOn(entry, undefined);
-    this.signing -= 1;
-    this.signQueued();
-    if (this.signing === 0 || !entry.certificate) this.planSoon();
   }
 
   private async runOrder(entry: NameEntry, acme: AcmeIssuer): Promise<void> {

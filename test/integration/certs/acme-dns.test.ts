@@ -1,44 +1,20 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { AcmeConfiguration, CertsConfiguration } from '../../../src/protocol/certs.ts';
+import { describe, expect, test } from 'vitest';
 import { until } from '../../support/until.ts';
-import { acmeOf as acmeWith, type CertsUnderTest, startCerts } from './certs-under-test.ts';
+import { withPebble } from './certs-under-test.ts';
 import { ZoneServer } from './zone-server.ts';
-import { PebbleUnderTest } from './pebble-under-test.ts';
 
-let pebble: PebbleUnderTest;
-const endings: (() => Promise<void> | void)[] = [];
+const { pebble, acmeOf, start, endings } = withPebble();
 
-beforeAll(async () => {
-  pebble = await PebbleUnderTest.start();
-}, 30_000);
-
-afterAll(async () => {
-  await pebble.stop();
-});
-
-afterEach(async () => {
-  for (const end of endings.splice(0).toReversed()) await end();
-});
-
-function acmeOf(changes: Partial<AcmeConfiguration> = {}): AcmeConfiguration {
-  return acmeWith(pebble, changes);
-}
-
-async function start(names: Record<string, readonly string[]>, configuration: CertsConfiguration): Promise<CertsUnderTest> {
-  const started = await startCerts(pebble, names, configuration);
-  endings.push(() => started.stop());
-  return started;
-}
 describe('dns-01', () => {
   test('dns-01 by the hook: a wildcard, and its record is removed', async () => {
     const started = await start({}, { acme: acmeOf() });
     const { daemon } = started;
     const log = join(daemon.directory, 'hook.log');
     const script = new URL('dns-hook.ts', import.meta.url).pathname;
-    daemon.configuration = { acme: acmeOf({ dnsHook: [process.execPath, script, pebble.dnsManagement, log] }) };
+    daemon.configuration = { acme: acmeOf({ dnsHook: [process.execPath, script, pebble().dnsManagement, log] }) };
     daemon.notify('configure', daemon.configuration);
     daemon.setNames('acme', ['*.shops.acme.example']);
     await started.issued(1);
@@ -53,10 +29,10 @@ describe('dns-01', () => {
   test('dns-01 by signed updates of the zone, there where a CNAME record leads', async () => {
     const secret = Buffer.from('a secret of tests');
     const zone = await ZoneServer.start('delegated.example', { name: 'certs.key', secret }, ({ isAdded, name, value }) =>
-      isAdded ? pebble.setDns('set-txt', { host: `${name}.`, value }) : pebble.setDns('clear-txt', { host: `${name}.` }),
+      isAdded ? pebble().setDns('set-txt', { host: `${name}.`, value }) : pebble().setDns('clear-txt', { host: `${name}.` }),
     );
     endings.push(() => zone.close());
-    await pebble.setDns('set-cname', { host: '_acme-challenge.cname.example.', target: 'cname.delegated.example.' });
+    await pebble().setDns('set-cname', { host: '_acme-challenge.cname.example.', target: 'cname.delegated.example.' });
     const rfc2136 = { server: zone.address, keyName: 'certs.key', keySecret: secret.toString('base64') };
     const acme = acmeOf({ rfc2136, challenges: [] });
     const started = await start({ acme: ['*.direct.delegated.example', 'cname.example'] }, { acme });

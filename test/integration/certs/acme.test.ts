@@ -1,36 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { AcmeConfiguration, CertsConfiguration } from '../../../src/protocol/certs.ts';
+import { describe, expect, test } from 'vitest';
 import { until } from '../../support/until.ts';
-import { acmeOf as acmeWith, type CertsUnderTest, startCerts } from './certs-under-test.ts';
-import { freePort, PebbleUnderTest } from './pebble-under-test.ts';
+import { withPebble } from './certs-under-test.ts';
+import { freePort } from './pebble-under-test.ts';
 
-let pebble: PebbleUnderTest;
-const endings: (() => Promise<void> | void)[] = [];
+const { pebble, acmeOf, start } = withPebble({ nonceReject: 15 });
 
-beforeAll(async () => {
-  pebble = await PebbleUnderTest.start({ nonceReject: 15 });
-}, 30_000);
-
-afterAll(async () => {
-  await pebble.stop();
-});
-
-afterEach(async () => {
-  for (const end of endings.splice(0).toReversed()) await end();
-});
-
-function acmeOf(changes: Partial<AcmeConfiguration> = {}): AcmeConfiguration {
-  return acmeWith(pebble, changes);
-}
-
-async function start(names: Record<string, readonly string[]>, configuration: CertsConfiguration): Promise<CertsUnderTest> {
-  const started = await startCerts(pebble, names, configuration);
-  endings.push(() => started.stop());
-  return started;
-}
 describe('certificates by ACME', () => {
   test('http-01: the key fits, the account is kept, the challenge is removed', async () => {
     const started = await start({ acme: ['acme.example', 'www.acme.example'] }, { acme: acmeOf() });
@@ -55,7 +32,7 @@ describe('certificates by ACME', () => {
   });
 
   test('a name that fails for a day is set aside, and tried again when its DNS changes', async () => {
-    await pebble.setAddress('dead.example', ['203.0.113.9']);
+    await pebble().setAddress('dead.example', ['203.0.113.9']);
     const started = await start({ acme: ['dead.example'] }, { acme: acmeOf() });
     for (let day = 0; started.daemon.statuses.get('dead.example')?.state !== 'set-aside' && day < 20; day += 1) {
       await until(() => ['failed', 'set-aside'].includes(started.daemon.statuses.get('dead.example')?.state ?? ''), 'it fails');
@@ -70,14 +47,14 @@ describe('certificates by ACME', () => {
     expect(started.daemon.statuses.get('dead.example')?.problem?.message).toContain('203.0.113.9');
     await started.certs.housekeeping.run();
     expect(started.daemon.statuses.get('dead.example')?.state).toBe('set-aside');
-    await pebble.setAddress('dead.example', ['127.0.0.1']);
+    await pebble().setAddress('dead.example', ['127.0.0.1']);
     started.advance(7_200_000);
     await started.certs.housekeeping.run();
     await started.issued(1);
   });
 
   test('a name that points elsewhere is told apart, costs no order, and is tried again on request', async () => {
-    await pebble.setAddress('elsewhere.example', ['203.0.113.9']);
+    await pebble().setAddress('elsewhere.example', ['203.0.113.9']);
     const started = await start({ acme: ['elsewhere.example'] }, { acme: acmeOf() });
     const { daemon } = started;
     await started.state('elsewhere.example', 'failed');
@@ -91,13 +68,13 @@ describe('certificates by ACME', () => {
       expected: [{ type: 'A', value: '127.0.0.1' }],
       found: [{ type: 'A', value: '203.0.113.9' }],
     });
-    await pebble.setAddress('elsewhere.example', ['127.0.0.1']);
+    await pebble().setAddress('elsewhere.example', ['127.0.0.1']);
     expect(await daemon.ask('renew', { tenant: 'acme' as never, force: false })).toEqual({ names: ['elsewhere.example'] });
     await started.issued(1);
   });
 
   test('CAA records that name another CA forbid nothing to a CA that names itself nowhere, and are shown', async () => {
-    await pebble.setDns('add-caa', { host: 'caa.example.', policies: [{ tag: 'issue', value: 'other.example' }] });
+    await pebble().setDns('add-caa', { host: 'caa.example.', policies: [{ tag: 'issue', value: 'other.example' }] });
     const started = await start({}, { acme: acmeOf() });
     const { daemon } = started;
     await until(() => daemon.completions === 1, 'it is there');
@@ -108,7 +85,7 @@ describe('certificates by ACME', () => {
 
   test('a CA that does not answer is passed over, and the next one in the list is asked', async () => {
     const dead = { url: `https://localhost:${await freePort()}/dir` };
-    const started = await start({ acme: ['fallback.example'] }, { acme: acmeOf({ directories: [dead, { url: pebble.url }] }) });
+    const started = await start({ acme: ['fallback.example'] }, { acme: acmeOf({ directories: [dead, { url: pebble().url }] }) });
     await started.issued(1);
     expect(started.daemon.certificates.get('fallback.example')?.issuer).toMatch(/^Pebble/);
   });
@@ -150,7 +127,7 @@ describe('certificates by ACME', () => {
     const started = await start({ acme: ['before.example'] }, { acme: acmeOf() });
     const { daemon } = started;
     await started.issued(1);
-    await pebble.stopCa();
+    await pebble().stopCa();
     daemon.setNames('acme', ['before.example', 'after.example']);
     await until(
       () => daemon.statuses.get('after.example')?.lastError !== undefined,
@@ -161,7 +138,7 @@ describe('certificates by ACME', () => {
     expect(daemon.statuses.get('after.example')).toMatchObject({ state: 'waiting', failures: 0 });
     expect(daemon.certificates.size).toBe(1);
     // It forgot its accounts and orders meanwhile.
-    await pebble.startCa();
+    await pebble().startCa();
     started.advance(3_600_000);
     await started.issued(2);
   });

@@ -1,9 +1,10 @@
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type Certs, runCerts } from '../../../src/certs/certs-process.ts';
 import type { AcmeConfiguration, CertsConfiguration } from '../../../src/protocol/certs.ts';
 import { until } from '../../support/until.ts';
 import { ChallengeEdge } from './challenge-edge.ts';
 import { FakeDaemon } from './fake-daemon.ts';
-import type { PebbleUnderTest } from './pebble-under-test.ts';
+import { type PebbleOptions, PebbleUnderTest } from './pebble-under-test.ts';
 
 export interface CertsUnderTest {
   daemon: FakeDaemon;
@@ -60,4 +61,36 @@ export async function startCerts(
     },
   };
   return started;
+}
+
+export interface CertsWithPebble {
+  pebble: () => PebbleUnderTest;
+  acmeOf: (changes?: Partial<AcmeConfiguration>) => AcmeConfiguration;
+  /** Ends with its test. */
+  start: (names: Record<string, readonly string[]>, configuration: CertsConfiguration) => Promise<CertsUnderTest>;
+  /** Done after a test, the last one first. */
+  endings: (() => Promise<void> | void)[];
+}
+
+/** One pebble for all tests of a file. */
+export function withPebble(options: PebbleOptions = {}): CertsWithPebble {
+  let pebble: PebbleUnderTest;
+  const endings: CertsWithPebble['endings'] = [];
+  beforeAll(async () => {
+    pebble = await PebbleUnderTest.start(options);
+  }, 30_000);
+  afterAll(() => pebble?.stop());
+  afterEach(async () => {
+    for (const end of endings.splice(0).toReversed()) await end();
+  });
+  return {
+    pebble: () => pebble,
+    acmeOf: (changes) => acmeOf(pebble, changes),
+    async start(names, configuration) {
+      const started = await startCerts(pebble, names, configuration);
+      endings.push(() => started.stop());
+      return started;
+    },
+    endings,
+  };
 }

@@ -4,17 +4,13 @@ import { block, data, flags, frame, headers, settings, text, type, uint32 } from
 import { connectHttp2 } from './attack-http2-client.ts';
 import { suspiciousUpstream } from './attack-upstream.ts';
 import { heldBufferBytes } from '../../support/held-memory.ts';
-import { type EdgeUnderTest, host, startEdge, tenant } from './edge-under-test.ts';
+import { type EdgeUnderTest, host, startEdge, startEdgeWith } from './edge-under-test.ts';
 import { settled } from './flow.ts';
 
 let certificate: TestCertificate;
 beforeAll(() => (certificate = makeCertificate([host])));
 
-async function startSecureEdge(...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> {
-  const edge = await startEdge(...options);
-  edge.edge.certificates.set({ tenant, id: 'file', ...certificate }, Date.now());
-  return edge;
-}
+const startSecureEdge = (...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> => startEdgeWith(certificate, ...options);
 
 type Field = readonly [name: string, value: string];
 type Fields = readonly Field[];

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { TenantState } from '../../../src/edge/tenant-state.ts';
+import type { TestCertificate } from '../../support/certificate.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
 import { until } from '../../support/until.ts';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
@@ -111,4 +112,11 @@ export async function startEdge(limits: Partial<EdgeLimits> = {}, options: Parti
     seen: (isSo) => until(isSo, 'what the test waits for'),
     setApp: (state, ...files) => edge.routes.setApp({ tenant, ...appRoute(state, files) }),
   };
+}
+
+/** One that serves a certificate for its tenant. */
+export async function startEdgeWith(certificate: TestCertificate, ...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> {
+  const edge = await startEdge(...options);
+  edge.edge.certificates.set({ tenant, id: 'file', ...certificate }, Date.now());
+  return edge;
 }

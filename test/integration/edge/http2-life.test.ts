@@ -2,17 +2,13 @@ import v8 from 'node:v8';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeCertificate, type TestCertificate } from '../../support/certificate.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
-import { type EdgeUnderTest, host, startEdge, tenant } from './edge-under-test.ts';
+import { type EdgeUnderTest, host, startEdge, startEdgeWith } from './edge-under-test.ts';
 import { connectRawHttp2, head, literal } from './http2-raw-client.ts';
 import { until } from '../../support/until.ts';
 
 let certificate: TestCertificate;
 beforeAll(() => (certificate = makeCertificate([host])));
-async function startSecureEdge(...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> {
-  const edge = await startEdge(...options);
-  edge.edge.certificates.set({ tenant, id: 'file', ...certificate }, Date.now());
-  return edge;
-}
+const startSecureEdge = (...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> => startEdgeWith(certificate, ...options);
 
 describe('a connection of HTTP/2 that nobody uses is closed', () => {
   test.each([

@@ -3,7 +3,7 @@ import http2 from 'node:http2';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makeCertificate, type TestCertificate } from '../../support/certificate.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
-import { type EdgeUnderTest, host, hostRoute, startEdge, tenant } from './edge-under-test.ts';
+import { type EdgeUnderTest, host, hostRoute, startEdge, tenant, startEdgeWith } from './edge-under-test.ts';
 
 let certificate: TestCertificate;
 beforeAll(() => (certificate = makeCertificate([host, `www.${host}`])));
@@ -15,11 +15,7 @@ interface Answer {
   body: string;
 }
 
-async function startSecureEdge(...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> {
-  const edge = await startEdge(...options);
-  edge.edge.certificates.set({ tenant, id: 'file', ...certificate }, Date.now());
-  return edge;
-}
+const startSecureEdge = (...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> => startEdgeWith(certificate, ...options);
 
 async function connect(edge: EdgeUnderTest, settings: http2.Settings = {}): Promise<http2.ClientHttp2Session> {
   const session = http2.connect(`https://${host}`, {
