@@ -11,6 +11,7 @@ export interface AppOrder {
   workers: number;
   heapMegabytes: number;
   tmpBytes: number;
+  tmpInodes: number;
 }
 
 /** The release of an app whose folder the operator put there. */
@@ -21,6 +22,7 @@ const heapShare = 0.75;
 const leastHeapMegabytes = 32;
 const tmpShare = 0.25;
 const mebibyte = 1 << 20;
+const bytesPerTmpInode = 4_096;
 const mostWorkers = 16;
 
 export function clampToPlan(manifest: AppManifest, plan: Plan): AppOrder {
@@ -29,8 +31,19 @@ export function clampToPlan(manifest: AppManifest, plan: Plan): AppOrder {
     manifest,
     workers: Math.min(Math.max(1, manifest.workers.min), mostWorkers, Math.max(1, Math.floor(plan.processes / 8))),
     heapMegabytes: Math.max(leastHeapMegabytes, heap),
-    tmpBytes: Math.max(mebibyte, Math.floor(plan.memoryBytes * tmpShare)),
+    tmpBytes: tmpBytesOf(plan),
+    tmpInodes: tmpInodesOf(plan),
   };
+}
+
+/** Its pages are memory of the tenant. */
+export function tmpBytesOf(plan: Plan): number {
+  return Math.max(mebibyte, Math.floor(plan.memoryBytes * tmpShare));
+}
+
+/** A kilobyte of kernel memory each, of the tenant. */
+export function tmpInodesOf(plan: Plan): number {
+  return Math.max(1_000, Math.floor(tmpBytesOf(plan) / bytesPerTmpInode));
 }
 
 /** Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name. */

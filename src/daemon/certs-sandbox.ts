@@ -67,6 +67,7 @@ export function createCertsSandbox(machine: Machine, user: UnixUser): CertsSandb
         ...readable(hookDir),
       ],
       tmpBytes: 16 << 20,
+      tmpInodes: 1_000,
       workingDirectory: '/',
       command: programCommand('certs', {}, [`--max-old-space-size=${heapMegabytes}`]),
     };

@@ -119,6 +119,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig, events: Edg
           { source: paths.edgeLogsDir, target: edgeLogsDir, access: 'write' },
         ],
         tmpBytes: 16 << 20,
+        tmpInodes: 1_000,
         workingDirectory: '/',
         command: programCommand('edge', settings),
       },

@@ -40,7 +40,7 @@ export function programBinds(machine: Machine): Bind[] {
  * that the tenant's other apps share.
  */
 export function programCommand(
-  bundle: 'certs' | 'edge' | 'host' | 'job' | 'worker',
+  bundle: 'certs' | 'edge' | 'host' | 'job' | 'resolver' | 'worker',
   settings: unknown,
   nodeOptions: string[] = [],
 ): string[] {

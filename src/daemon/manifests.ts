@@ -36,6 +36,7 @@ export function startJob(machine: Machine, owner: JobOwner, request: JobRequest)
         { source: owner.logsDir, target: jobPaths.logsDir, access: 'read' },
       ],
       tmpBytes: jobTmpBytes,
+      tmpInodes: 1_000,
       workingDirectory: '/',
       command: programCommand('job', request, ['--max-old-space-size=64']),
     },

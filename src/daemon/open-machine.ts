@@ -48,6 +48,7 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
     bubblewrap: copyBubblewrap(programs, paths.programsDir),
     directory: paths.sandboxesDir,
     etcDirectory: paths.etcDir,
+    scratchDirectory: paths.scratchDir,
   });
   const missingLayers: MissingLayer[] = [];
   const groups = await probeLayer('resources', missingLayers, () =>
@@ -62,7 +63,8 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
 function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
   const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
   for (const parent of [paths.stateDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
-  for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir]) ensureDirectory(open, ownRoot);
+  for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir, paths.scratchDir])
+    ensureDirectory(open, ownRoot);
   for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
     ensureDirectory(closed, { ...ownRoot, mode: 0o700 });
   for (const edges of [paths.edgeDir, paths.socketsDir, paths.edgeLogsDir])
@@ -83,7 +85,17 @@ function groupName(stateDir: string): string {
 async function probeSandbox(launcher: Launcher, user: { uid: number; gid: number }): Promise<void> {
   const id = 'probe';
   launcher.removeFiles(id);
-  const spec = { id, ...user, hostname: 'probe', env: {}, binds: [], tmpBytes: 1 << 20, workingDirectory: '/', command: ['/bin/true'] };
+  const spec = {
+    id,
+    ...user,
+    hostname: 'probe',
+    env: {},
+    binds: [],
+    tmpBytes: 1 << 20,
+    tmpInodes: 100,
+    workingDirectory: '/',
+    command: ['/bin/true'],
+  };
   const { monitorExited } = await launcher.launch(
     { ...spec, uid: user.uid, gid: user.gid },
     { network: 'machine', controlGroupFiles: [], outOfMemoryScore: 0, output: 'ignore', inherit: [] },

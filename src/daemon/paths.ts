@@ -35,6 +35,8 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     localCaFile: `${stateDir}/local-ca.pem`,
     sandboxesDir: `${runDir}/sandboxes`,
     etcDir: `${runDir}/etc`,
+    /** Empty: where a sandbox mounts its /tmp, in mounts of its own. */
+    scratchDir: `${runDir}/scratch`,
     /** Bound where a tenant has no apps/ yet. */
     emptyDir: `${runDir}/empty`,
     socketsDir: `${runDir}/sockets`,
@@ -48,6 +50,8 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     dataRootOf,
     appsDataDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/apps`,
     dataDirOf: (tenant: TenantName, app: AppName) => `${dataRootOf(tenant)}/apps/${app}`,
+    /** Of the tenant's own user: what shells of the tenant see as /data. */
+    userDataDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/user`,
     sharedDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/shared`,
     edgeLogsDir,
     /** Of requests that are no tenant's. */

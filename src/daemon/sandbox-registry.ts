@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Log } from '../base/log.ts';
@@ -33,9 +34,13 @@ export interface Sandbox {
   readonly startedAtMs: number;
   readonly role: unknown;
   readonly reaperPid: number;
+  /** bubblewrap outside: in the sandbox's network, and in the mounts it was made in. */
+  readonly monitorPid: number;
   /** Settles once, after all inside is dead and its group, record and status are removed. */
   readonly exited: Promise<SandboxExit>;
   readonly stdout: NodeJS.ReadableStream | null;
+  /** The daemon's end, if it was started with one by this daemon. */
+  readonly duplex: Duplex | null;
   /** Of the command itself, in the host's pid namespace; 0 while it is not there. */
   commandPid(): number;
   /** SIGTERM to the command; SIGKILL to everything after `graceMs`. */
@@ -118,7 +123,7 @@ export function createSandboxRegistry(options: {
     return { exitCode, outOfMemory };
   }
 
-  function wrap(record: SandboxRecord, ended: Promise<void>, stdout: NodeJS.ReadableStream | null): Sandbox {
+  function wrap(record: SandboxRecord, ended: Promise<void>, streams: Pick<Sandbox, 'stdout' | 'duplex'>): Sandbox {
     const exited = ended.then(() => finish(record));
     return {
       id: record.id,
@@ -127,8 +132,9 @@ export function createSandboxRegistry(options: {
         return record.role;
       },
       reaperPid: record.reaper.pid,
+      monitorPid: record.monitor.pid,
       exited,
-      stdout,
+      ...streams,
       commandPid: () => commandOf(record)?.pid ?? 0,
       async stop(graceMs) {
         const command = commandOf(record);
@@ -176,7 +182,8 @@ export function createSandboxRegistry(options: {
           role,
         };
         saveOrKill(record);
-        return wrap(record, launched.monitorExited, launched.stdout);
+        const { stdout, duplex } = launched;
+        return wrap(record, launched.monitorExited, { stdout, duplex });
       } catch (error) {
         if (group) await groups?.removeMember(group.tenant, group.member);
         throw error;
@@ -189,7 +196,7 @@ export function createSandboxRegistry(options: {
       await Promise.all(records.filter((record) => !living.includes(record)).map(finish));
       clearUnrecorded(living);
       await clearGroups(living);
-      return living.map((record) => wrap(record, new Promise((resolve) => adopted.set(record, resolve)), null));
+      return living.map((record) => wrap(record, new Promise((resolve) => adopted.set(record, resolve)), { stdout: null, duplex: null }));
     },
 
     close: () => clearInterval(sweep),

@@ -147,6 +147,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
         { source: paths.logsDirOf(tenant), target: hostPaths.logsDir, access: 'write' as const },
       ],
       tmpBytes: hostTmpBytes,
+      tmpInodes: 1_000,
       workingDirectory: '/',
       command: programCommand('host', {}, [`--max-old-space-size=${hostHeapMegabytes}`]),
     };

@@ -32,6 +32,8 @@ export interface TenantPicture {
   routes(): Omit<TenantRoutes, 'apps'>;
   urlsOf(app: AppName): { host: string; path: string }[];
   limits(): Plan;
+  /** Undefined while the tenant has no `apps/`. */
+  appsDir(): string | undefined;
   wanted(): WantedTenant | undefined;
   problems(): Problem[];
   markStale(apps?: readonly AppName[]): void;
@@ -141,6 +143,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     routes,
     urlsOf: (app) => described().routing.urlsByApp.get(app) ?? [],
     limits: () => config().limits,
+    appsDir: () => (desired && desired.appsDirId !== '' ? desired.appsDir : undefined),
     wanted() {
       if (!desired) return undefined;
       const { apps } = described();

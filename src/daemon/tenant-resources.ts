@@ -24,6 +24,10 @@ export interface TenantResources {
   /** The network of a living process, from before the daemon's restart. */
   takeNetworkOf(sandbox: Sandbox): void;
   ensureApp(app: AppName): { uid: number };
+  /** The tenant's own user, with data of its own. */
+  ensureUser(): UnixUser;
+  /** Where its sandboxes are made. */
+  surroundings(): Pick<LaunchOptions, 'network' | 'mounts'>;
   /** Everything but the user, its uids, its data and its logs. */
   release(): Promise<void>;
 }
@@ -45,6 +49,12 @@ export function createTenantResources(options: {
     return user;
   }
 
+  function networkOf(): LaunchOptions['network'] {
+    if (network) return { path: network.path };
+    // Never by oversight: a tenant whose network is not made yet has none.
+    return options.withNetwork ? 'empty' : 'machine';
+  }
+
   function makeDirectories({ uid, gid }: UnixUser): void {
     const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
     ensureDirectory(paths.tenantStateDirOf(tenant), { uid: 0, gid, mode: 0o750 });
@@ -64,11 +74,7 @@ export function createTenantResources(options: {
   return {
     user: knownUser,
     uid: () => user?.uid ?? 0,
-    network() {
-      if (network) return { path: network.path };
-      // Never by oversight: a tenant whose network is not made yet has none.
-      return options.withNetwork ? 'empty' : 'machine';
-    },
+    network: networkOf,
     async prepare(plan) {
       const name = userNameOf(options.userPrefix, tenant);
       const uid = store.uidOf(tenant, '', findUser({ name })?.uid);
@@ -81,6 +87,11 @@ export function createTenantResources(options: {
     takeNetworkOf(sandbox) {
       if (options.withNetwork) network ??= openNetworkOf(sandbox.reaperPid);
     },
+    ensureUser() {
+      ensureDataDirectory(paths.userDataDirOf(tenant), knownUser());
+      return knownUser();
+    },
+    surroundings: () => ({ network: networkOf() }),
     ensureApp(app) {
       const uid = store.uidOf(tenant, app);
       ensureDataDirectory(paths.dataDirOf(tenant, app), { uid, gid: uid });

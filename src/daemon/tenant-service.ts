@@ -2,7 +2,7 @@ import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
-import { localRelease, toWorkerSettings } from './app-order.ts';
+import { localRelease, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Machine } from './machine.ts';
 import { createRate } from './rate.ts';
@@ -10,6 +10,7 @@ import type { SandboxExit } from './sandbox-registry.ts';
 import type { TenantHost } from './tenant-host.ts';
 import type { TenantApp, TenantPicture } from './tenant-picture.ts';
 import type { TenantResources } from './tenant-resources.ts';
+import { appTwin, type Twin, userTwin } from './twin.ts';
 import { createWorkers, type Worker, type Workers } from './workers.ts';
 
 /**
@@ -29,6 +30,8 @@ export interface TenantService {
   /** Logs that an app answers, and where. */
   announce(app: AppName): void;
   routeOf(app: AppName): AppRoute;
+  /** A sandbox as the app's workers have it, or one of the tenant's own user. Only while the tenant is prepared. */
+  twinOf(app?: AppName): Twin;
   /** Tells the edge, if it knows the tenant. */
   publish(app: AppName): void;
 }
@@ -63,14 +66,25 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
       throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant}/${app} is not to run`, 'see tenantctl status');
     }
     assertMayStart(app, known.order.workers);
-    const { uid } = resources.ensureApp(app);
-    const { heapMegabytes, tmpBytes, manifest } = known.order;
-    const worker = await workers.start({
-      ...{ app, generation: known.spec.generation, drainMs: manifest.drainMs, settings, env: manifest.env, heapMegabytes, tmpBytes, uid },
-      network: resources.network(),
-    });
+    const { heapMegabytes, manifest } = known.order;
+    const { generation } = known.spec;
+    const worker = await workers.start({ app, generation, drainMs: manifest.drainMs, settings, heapMegabytes, twin: twinOf(app) });
     parts.onChange();
     return worker;
+  }
+
+  function twinOf(app?: AppName): Twin {
+    const around = { machine, tenant, launch: resources.surroundings() };
+    if (app === undefined) {
+      const limits = picture.limits();
+      const user = resources.ensureUser();
+      const appsDir = picture.appsDir() ?? machine.paths.emptyDir;
+      return userTwin(around, { user, appsDir, tmpBytes: tmpBytesOf(limits), tmpInodes: tmpInodesOf(limits) });
+    }
+    const known = picture.apps().get(app);
+    if (!known)
+      throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant} has no app ${app} that can run`, `see tenantctl status ${tenant}`);
+    return appTwin(around, { app, uid: resources.ensureApp(app).uid, order: known.order });
   }
 
   /** A host that asks for ever more gets no more than twice what is wanted (old and new side by side). */
@@ -152,6 +166,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
       if (worker) await endWorker(worker, reason);
     },
     routeOf,
+    twinOf,
     publish,
   };
 }

@@ -115,12 +115,11 @@ export function createSteps(parts: StepParts): Steps {
 /** Who a job of this tenant works for, and on what. */
 export function jobOwnerOf({ paths }: Machine, resources: TenantResources, picture: TenantPicture): JobOwner {
   const { tenant } = picture;
-  const hasApps = (picture.desired()?.appsDirId ?? '') !== '';
   return {
     tenant,
     group: tenantGroup(tenant),
     user: resources.user(),
-    appsDir: hasApps ? paths.appsDirOf(tenant) : paths.emptyDir,
+    appsDir: picture.appsDir() ?? paths.emptyDir,
     logsDir: paths.logsDirOf(tenant),
   };
 }

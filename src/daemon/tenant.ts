@@ -22,6 +22,7 @@ import { createTenantResources, type TenantResources } from './tenant-resources.
 import { createWaiters, type Waiters } from './waiters.ts';
 import { createTenantService, type TenantService } from './tenant-service.ts';
 import { createSteps, executeStep, jobOwnerOf, type StepRecord } from './tenant-steps.ts';
+import type { Twin } from './twin.ts';
 import type { Worker, Workers } from './workers.ts';
 
 export interface TenantContext {
@@ -60,6 +61,8 @@ export interface Tenant {
   stateOf(app: AppName): HostedAppState | undefined;
   problems(): Problem[];
   urlsOf(app: AppName): string[];
+  /** A sandbox as the app's workers have it, or one of the tenant's own user: for shells and probes. Throws while there can be none. */
+  twinOf(app?: AppName): Twin;
   /** Its host knows what to run. */
   isConfigured(): boolean;
   /** Nothing is wanted of it and nothing is there. */
@@ -221,6 +224,10 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   return {
     ...{ name, picture, resources, host, workers, waiters, logs, certificate, advance, problems, urlsOf },
     stateOf: (app) => appStates.get(app),
+    twinOf(app) {
+      if (actual.prepared && picture.desired()) return service.twinOf(app);
+      throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `${name} does not run`, `see tenantctl status ${name}`);
+    },
     isConfigured: () => actual.configureKey !== '',
     isGone: () => !picture.desired() && nextStep(undefined, observe()) === undefined,
     publishAdopted() {

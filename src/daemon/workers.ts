@@ -4,11 +4,12 @@ import { z } from 'zod';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import { setOwner } from '../privileged/directories.ts';
 import { runProgram } from '../privileged/programs.ts';
-import type { LaunchOptions } from '../privileged/sandboxes.ts';
+import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import type { WorkerInfo } from '../protocol/host.ts';
 import type { WorkerSettings } from '../protocol/worker.ts';
-import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
+import { type Machine, programCommand } from './machine.ts';
 import type { Sandbox, SandboxExit } from './sandbox-registry.ts';
+import type { Twin } from './twin.ts';
 
 /** All that a worker is started from: checked and clamped before. */
 export interface WorkerOrder {
@@ -16,12 +17,10 @@ export interface WorkerOrder {
   generation: number;
   drainMs: number;
   settings: WorkerSettings;
-  env: Readonly<Record<string, string>>;
   /** V8's old space; the control group limits the whole. */
   heapMegabytes: number;
-  tmpBytes: number;
-  uid: number;
-  network: LaunchOptions['network'];
+  /** Its sandbox, but for what makes it this worker's. */
+  twin: Twin;
 }
 
 export interface Worker {
@@ -81,8 +80,6 @@ export interface WorkersOptions {
 
 /** Ports for commands, in a tenant's own network. */
 const firstPort = 20_000;
-/** What an app of kind node sees as PORT; whatever it listens on becomes its socket. */
-const nodePort = 3_000;
 
 export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: WorkersOptions): Workers {
   const { paths, registry } = machine;
@@ -129,29 +126,12 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     }
   }
 
-  function specOf(id: WorkerId, order: WorkerOrder, port: number) {
-    const { app } = order;
-    const folder = `/apps/${app}`;
+  function specOf(id: WorkerId, order: WorkerOrder, port: number): SandboxSpec {
+    const { spec } = order.twin;
     return {
+      ...spec,
       id: `w.${tenant}.${id}`,
-      uid: order.uid,
-      gid: order.uid,
-      hostname: app,
-      env: {
-        ...baseEnvironment,
-        ...order.env,
-        HOME: '/data/home',
-        PORT: String(port || nodePort),
-        ...{ TENANTD_TENANT: tenant, TENANTD_APP: app, TENANTD_APP_DIR: folder, TENANTD_RELEASE: 'local', TENANTD_DATA_DIR: '/data' },
-      },
-      binds: [
-        ...programBinds(machine),
-        { source: paths.appDirOf(tenant, app), target: folder, access: 'read' as const },
-        { source: paths.dataDirOf(tenant, app), target: '/data', access: 'write' as const },
-        { source: paths.sharedDirOf(tenant), target: '/data/shared', access: 'write' as const },
-      ],
-      tmpBytes: order.tmpBytes,
-      workingDirectory: folder,
+      env: { ...spec.env, ...(port > 0 && { PORT: String(port) }) },
       command: programCommand('worker', order.settings, [`--max-old-space-size=${order.heapMegabytes}`]),
     };
   }
@@ -173,18 +153,18 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
       ready: false,
     };
     try {
-      const { output, report } = await makePipes(id, order.uid);
+      const { output, report } = await makePipes(id, order.twin.spec.uid);
       const sandbox = await registry
         .start(
           specOf(id, order, port),
           {
-            network: order.network,
+            ...order.twin.launch,
             // Before the host, when the tenant's memory is full.
             outOfMemoryScore: 500,
             output,
             ownSocket,
             inherit: [report],
-            group: { tenant: tenantGroup(tenant), member: `w.${id}` },
+            group: { tenant: order.twin.group, member: `w.${id}` },
           },
           role,
         )

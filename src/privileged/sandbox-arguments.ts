@@ -19,7 +19,11 @@ export interface SandboxSpec {
   hostname: string;
   env: Readonly<Record<string, string>>;
   binds: readonly Bind[];
+  /** Of /tmp, /dev/shm and /run/secrets together. */
   tmpBytes: number;
+  tmpInodes: number;
+  /** Has `/run/secrets`, which its user can write. */
+  withSecrets?: boolean;
   workingDirectory: string;
   command: readonly string[];
 }
@@ -41,6 +45,7 @@ export function assertSandbox(spec: SandboxSpec): void {
     !(Number.isSafeInteger(spec.uid) && spec.uid >= 100) && `uid ${spec.uid}`,
     !(Number.isSafeInteger(spec.gid) && spec.gid >= 100) && `gid ${spec.gid}`,
     !(Number.isSafeInteger(spec.tmpBytes) && spec.tmpBytes > 0) && `tmpBytes ${spec.tmpBytes}`,
+    !(Number.isSafeInteger(spec.tmpInodes) && spec.tmpInodes > 8) && `tmpInodes ${spec.tmpInodes}`,
     spec.command.length === 0 && 'an empty command',
     ...[...spec.binds.flatMap(({ source, target }) => [source, target]), spec.workingDirectory].map(
       (path) => !isPlain(path) && `path ${path}`,
@@ -57,16 +62,16 @@ export function assertSandbox(spec: SandboxSpec): void {
 }
 
 /** bwrap(1) arguments, for `--args FD`: on a command line they would show the machine's paths in the sandbox's /proc/1/cmdline. */
-export function bubblewrapArguments(spec: SandboxSpec, etcDirectory: string): string[] {
+export function bubblewrapArguments(spec: SandboxSpec, { etc, scratch }: { etc: string; scratch: string }): string[] {
+  const secrets: Bind[] = spec.withSecrets ? [{ source: `${scratch}/secrets`, target: '/run/secrets', access: 'write' }] : [];
   return [
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup', '--new-session'],
     ...['--hostname', spec.hostname, '--clearenv'],
     ...Object.entries(spec.env).flatMap(([name, value]) => ['--setenv', name, value]),
-    ...systemArguments(etcDirectory),
+    ...systemArguments(etc),
     ...['--proc', '/proc', ...maskedProcFiles.flatMap((file) => ['--ro-bind', '/dev/null', file])],
-    ...['--dev', '/dev', '--perms', '1777', '--size', String(spec.tmpBytes), '--tmpfs', '/tmp'],
-    ...['--perms', '1777', '--size', String(spec.tmpBytes), '--tmpfs', '/dev/shm'],
-    ...bindArguments(spec.binds),
+    ...['--dev', '/dev', '--bind', `${scratch}/shm`, '/dev/shm', '--bind', `${scratch}/tmp`, '/tmp'],
+    ...bindArguments([...spec.binds, ...secrets]),
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', spec.workingDirectory],
     // What setpriv needs to drop the rest.
     ...['--cap-drop', 'ALL', ...['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((capability) => ['--cap-add', capability])],

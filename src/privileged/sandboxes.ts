@@ -1,8 +1,8 @@
-import { PassThrough } from 'node:stream';
+import { Duplex, PassThrough, type Stream } from 'node:stream';
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { errnoOf, TenantdError } from '../base/errors.ts';
-import { bindOwnSocketCommand, type OwnSocket } from './own-socket.ts';
+import { type LaunchStep, launchCommand, type OwnSocket } from './launch-steps.ts';
 import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, programOf, signalProcess } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { assertSandbox, bubblewrapArguments, dropPrivilegesArguments, type SandboxSpec } from './sandbox-arguments.ts';
@@ -12,6 +12,8 @@ import { ensureEtcDirectory } from './sandbox-etc.ts';
 export interface LaunchOptions {
   /** A new one with nothing in it; one that is there, as nsenter(1) takes it; or the machine's, where that layer was waived. */
   network: 'empty' | 'machine' | { path: string };
+  /** A mount namespace to be made in, as setns(2) takes it: a tenant's, with its disk; default: the machine's. */
+  mounts?: { path: string };
   /** Files to write the pid into. */
   controlGroupFiles: readonly string[];
   /** What the kernel's out-of-memory killer adds to the score (proc(5)); 0..1000: to go lower needs a right that containers lack. */
@@ -20,8 +22,12 @@ export interface LaunchOptions {
   output: number | 'pipe' | 'ignore';
   /** Made in its network, as its descriptor 3. */
   ownSocket?: OwnSocket;
+  /** Its descriptor 3 is a connected socket; the other end is `duplex` of what was launched. Not beside `ownSocket`. */
+  withDuplex?: boolean;
   /** Its descriptors from 3 on, or after `ownSocket`. */
   inherit: readonly number[];
+  /** Read by the command from a pipe, its last descriptor: what must be in no argument and no environment. */
+  handOver?: Buffer;
 }
 
 /** What runs, and how to know it again after the daemon was restarted. */
@@ -37,6 +43,7 @@ export interface LaunchedSandbox extends SandboxProcesses {
   /** Settles when the monitor ended, with what the command wrote if `output` was 'pipe'. */
   monitorExited: Promise<void>;
   stdout: NodeJS.ReadableStream | null;
+  duplex: Duplex | null;
 }
 
 export interface Launcher {
@@ -49,37 +56,56 @@ export interface Launcher {
   killUnrecorded(id: string): void;
 }
 
-// $1 is the out-of-memory score; then files to join until `--`; then the command.
-const joinScript = 'echo "$1" > /proc/self/oom_score_adj; shift; while [ "$1" != -- ]; do echo 0 > "$1"; shift; done; shift; exec "$@"';
+export interface LauncherOptions {
+  programs: Programs;
+  bubblewrap: string;
+  /** Holds each sandbox's status and complaints; root's own, as the others. */
+  directory: string;
+  /** Holds each user's /etc. */
+  etcDirectory: string;
+  /** An empty directory: where a sandbox's /tmp is mounted before it has a root of its own. */
+  scratchDirectory: string;
+  /** A program as seccomp(2) takes it, for every sandbox; without it, that layer is missing. */
+  systemCallFilter?: string;
+}
 
-/** `directory` holds each sandbox's status and complaints; `etcDirectory` their /etc. Both are root's own. */
-export function createLauncher(options: { programs: Programs; bubblewrap: string; directory: string; etcDirectory: string }): Launcher {
+export function createLauncher(options: LauncherOptions): Launcher {
   const { programs, directory } = options;
-  const processLimits = processLimitArguments();
+  const processLimits = processLimitSteps();
   const statusFile = (id: string): string => `${directory}/${id}.status`;
   const complaintFile = (id: string): string => `${directory}/${id}.stderr`;
 
-  function commandFor(spec: SandboxSpec, launch: LaunchOptions, argsFd: number, statusFd: number): string[] {
+  function stepsFor({ uid, gid, tmpBytes, tmpInodes }: SandboxSpec, launch: LaunchOptions): LaunchStep[] {
+    const { network, mounts, ownSocket } = launch;
     return [
-      ...[programs.sh, '-ec', joinScript, 'join', String(launch.outOfMemoryScore), ...launch.controlGroupFiles, '--'],
-      ...[programs.prlimit, ...processLimits, '--'],
-      ...networkCommand(programs, launch.network),
-      ...(launch.ownSocket ? bindOwnSocketCommand(programs.perl, launch.ownSocket) : []),
-      ...[options.bubblewrap, '--json-status-fd', String(statusFd), '--args', String(argsFd), '--'],
-      ...dropPrivilegesArguments(spec),
+      { do: 'write', file: '/proc/self/oom_score_adj', text: String(launch.outOfMemoryScore) },
+      // Nothing of its memory goes into a core dump, to wherever the machine sends them (core(5)).
+      { do: 'write', file: '/proc/self/coredump_filter', text: '0' },
+      ...launch.controlGroupFiles.map((file): LaunchStep => ({ do: 'write', file, text: '0' })),
+      ...processLimits,
+      ...networkSteps(network),
+      ...(mounts ? [{ do: 'enter', namespace: mounts.path } as const] : []),
+      { do: 'new-mounts' },
+      { do: 'scratch', directory: options.scratchDirectory, bytes: tmpBytes, inodes: tmpInodes, uid, gid },
+      ...(ownSocket ? [{ do: 'own-socket', socket: ownSocket } as const] : []),
     ];
   }
 
   async function launch(spec: SandboxSpec, launch: LaunchOptions): Promise<LaunchedSandbox> {
     assertSandbox(spec);
-    const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid: spec.uid, gid: spec.gid, home: spec.env['HOME'] ?? '/' });
-    const status = openSync(statusFile(spec.id), 'wx', 0o600);
-    const complaints = openSync(complaintFile(spec.id), 'w', 0o600);
-    const inherit = [...(launch.ownSocket ? (['ignore'] as const) : []), ...launch.inherit];
-    const argsFd = 3 + inherit.length;
-    const [program = '', ...args] = commandFor(spec, launch, argsFd, argsFd + 1);
+    const { uid, gid } = spec;
+    const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid, gid, home: spec.env['HOME'] ?? '/' });
+    const own = { status: openSync(statusFile(spec.id), 'wx', 0o600), complaints: openSync(complaintFile(spec.id), 'w', 0o600) };
+    const filter = options.systemCallFilter === undefined ? undefined : openSync(options.systemCallFilter, 'r');
+    const descriptors = describeDescriptors(launch, own.status, filter);
+    const { argumentsFd, statusFd, filterFd } = descriptors;
+    const bubblewrap = [
+      ...[options.bubblewrap, '--json-status-fd', String(statusFd), ...(filterFd === undefined ? [] : ['--seccomp', String(filterFd)])],
+      ...['--args', String(argumentsFd), '--', ...dropPrivilegesArguments(spec)],
+    ];
+    const [program = '', ...args] = launchCommand(programs.perl, stepsFor(spec, launch), bubblewrap);
     const child = spawn(program, args, {
-      stdio: ['ignore', launch.output, complaints, ...inherit, 'pipe', status],
+      stdio: ['ignore', launch.output, own.complaints, ...descriptors.stdio],
       env: {},
       cwd: '/',
       detached: true,
@@ -88,21 +114,17 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
       child.once('close', () => resolve());
       child.once('error', () => resolve());
     });
-    closeSync(status);
-    closeSync(complaints);
-    const argsPipe = child.stdio[argsFd];
-    // It may die before it has read them; then it says why in its complaints.
-    argsPipe?.on('error', () => {});
-    if (argsPipe && 'end' in argsPipe)
-      argsPipe.end(
-        bubblewrapArguments(spec, etc)
-          .map((argument) => `${argument}\0`)
-          .join(''),
-      );
+    for (const fd of [own.status, own.complaints, filter]) if (fd !== undefined) closeSync(fd);
+    const bubblewrapWords = bubblewrapArguments(spec, { etc, scratch: options.scratchDirectory });
+    handTo(child.stdio[argumentsFd], bubblewrapWords.map((argument) => `${argument}\0`).join(''));
+    if (launch.handOver) handTo(child.stdio[descriptors.handOverFd], launch.handOver);
     // At once: what nobody reads when a process ends, Node throws away.
     const stdout = child.stdout?.pipe(new PassThrough()) ?? null;
+    const duplex = launch.withDuplex ? (child.stdio[3] as Duplex) : null;
+    // Its owner hears of errors once it has it.
+    duplex?.on('error', () => {});
     const processes = await identify(spec.id, child.pid, monitorExited);
-    return { ...processes, monitorExited, stdout };
+    return { ...processes, monitorExited, stdout, duplex };
   }
 
   /**
@@ -171,13 +193,34 @@ export function createLauncher(options: { programs: Programs; bubblewrap: string
   return { launch, exitCodeOf: (id) => statusOf(id)['exit-code'], removeFiles, killUnrecorded };
 }
 
-function networkCommand(programs: Programs, network: LaunchOptions['network']): string[] {
+function networkSteps(network: LaunchOptions['network']): LaunchStep[] {
   if (network === 'machine') return [];
-  return network === 'empty' ? [programs.unshare, '--net', '--'] : [programs.nsenter, `--net=${network.path}`, '--'];
+  return network === 'empty' ? [{ do: 'new-network' }] : [{ do: 'enter', namespace: network.path }];
 }
 
-/** prlimit(1) options. Never above what this process has: raising takes a right that containers lack. */
-function processLimitArguments(): string[] {
+/** From 3 on: the command's own, in the order that `LaunchOptions` says; then those for bubblewrap, which closes them. */
+function describeDescriptors({ ownSocket, withDuplex, inherit, handOver }: LaunchOptions, status: number, filter: number | undefined) {
+  const first = ownSocket ? (['ignore'] as const) : withDuplex ? (['pipe'] as const) : [];
+  const own = [...first, ...inherit, ...(handOver ? (['pipe'] as const) : [])];
+  const argumentsFd = 3 + own.length;
+  return {
+    stdio: [...own, 'pipe' as const, status, ...(filter === undefined ? [] : [filter])],
+    handOverFd: argumentsFd - 1,
+    argumentsFd,
+    statusFd: argumentsFd + 1,
+    filterFd: filter === undefined ? undefined : argumentsFd + 2,
+  };
+}
+
+/** It may die before it has read all: then it says why in its complaints. */
+function handTo(stream: Stream | null | undefined, content: string | Buffer): void {
+  if (!(stream instanceof Duplex)) return;
+  stream.on('error', () => {});
+  stream.end(content, () => stream.destroy());
+}
+
+/** Never above what this process has: raising takes a right that containers lack (setrlimit(2)). */
+function processLimitSteps(): LaunchStep[] {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   const atMost = (name: string, wanted: number): number => {
     const hard = new RegExp(`^${name} +\\S+ +(\\S+)`, 'm').exec(limits)?.[1];
@@ -185,7 +228,12 @@ function processLimitArguments(): string[] {
   };
   const openFiles = atMost('Max open files', 65_536);
   const lockedBytes = atMost('Max locked memory', 65_536);
-  return ['--core=0:0', '--msgqueue=0:0', `--memlock=${lockedBytes}:${lockedBytes}`, `--nofile=${Math.min(8_192, openFiles)}:${openFiles}`];
+  return [
+    { do: 'limit', resource: 'core', soft: 0, hard: 0 },
+    { do: 'limit', resource: 'message-queues', soft: 0, hard: 0 },
+    { do: 'limit', resource: 'locked-memory', soft: lockedBytes, hard: lockedBytes },
+    { do: 'limit', resource: 'open-files', soft: Math.min(8_192, openFiles), hard: openFiles },
+  ];
 }
 
 function hasBegun(reaper: ProcessIdentity): boolean {

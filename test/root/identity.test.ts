@@ -131,6 +131,7 @@ describe('what runs for a tenant', () => {
       '/data/shared',
       '/dev/pts/ptmx',
       '/dev/shm',
+      '/run/secrets',
       '/tmp',
     ]);
     // Open to all by its mode; the kernel asks for a right at the write.

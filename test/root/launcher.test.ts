@@ -10,18 +10,19 @@ const uid = 65_000;
 function openLauncher() {
   const folder = mkdtempSync(join(tmpdir(), 'tenantd-launcher-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  for (const name of ['sandboxes', 'etc']) mkdirSync(join(folder, name));
+  for (const name of ['sandboxes', 'etc', 'scratch']) mkdirSync(join(folder, name));
   const programs = findPrograms();
   return createLauncher({
     programs,
     bubblewrap: copyBubblewrap(programs, folder),
     directory: `${folder}/sandboxes`,
     etcDirectory: `${folder}/etc`,
+    scratchDirectory: `${folder}/scratch`,
   });
 }
 
 const options = { network: 'empty', controlGroupFiles: [], outOfMemoryScore: 0, output: 'ignore', inherit: [] } as const;
-const spec = { uid, gid: uid, hostname: 'probe', env: {}, binds: [], tmpBytes: 1 << 20, workingDirectory: '/' };
+const spec = { uid, gid: uid, hostname: 'probe', env: {}, binds: [], tmpBytes: 1 << 20, tmpInodes: 100, workingDirectory: '/' };
 
 test('a command that ends before anyone looks at it was launched all the same, and its exit code is told', async () => {
   const launcher = openLauncher();

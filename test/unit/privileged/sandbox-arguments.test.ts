@@ -19,11 +19,13 @@ const spec: SandboxSpec = {
     { source: '/run/tenantd/sockets/acme', target: '/run/tenantd/deep/sockets', access: 'read' },
   ],
   tmpBytes: 64 << 20,
+  tmpInodes: 1_000,
   workingDirectory: '/apps/site',
   command: ['/opt/tenantd/bin/node', '--max-old-space-size=192', '/opt/tenantd/lib/worker.js', '{"kind":"node"}'],
 };
 
-const etc = '/run/tenantd/etc/200001';
+const places = { etc: '/run/tenantd/etc/200001', scratch: '/run/tenantd/scratch' };
+const { etc } = places;
 
 /** Each option of bwrap(1) that stands in the arguments, with its values. */
 function optionsOf(args: readonly string[]): string[][] {
@@ -52,7 +54,7 @@ function optionsOf(args: readonly string[]): string[][] {
   return options;
 }
 
-const options = optionsOf(bubblewrapArguments(spec, etc));
+const options = optionsOf(bubblewrapArguments(spec, places));
 const valuesOf = (name: string): string[][] => options.filter(([option]) => option === name).map(([, ...values]) => values);
 const positionOf = (...option: string[]): number => options.findIndex((other) => other.join(' ') === option.join(' '));
 
@@ -98,6 +100,7 @@ describe('a sandbox is refused', () => {
     ['tmpBytes 0', { tmpBytes: 0 }],
     ['tmpBytes -1', { tmpBytes: -1 }],
     ['tmpBytes 1.5', { tmpBytes: 1.5 }],
+    ['tmpInodes 1', { tmpInodes: 1 }],
     ['an empty command', { command: [] }],
     ['path relative', bind('relative', '/a')],
     ['path ', bind('', '/a')],
@@ -154,7 +157,7 @@ describe('the arguments of bubblewrap', () => {
       '/etc/localtime',
       '/dev/null',
     ];
-    const known = new Set([...system, etc, ...spec.binds.map(({ source }) => source)]);
+    const known = new Set([...system, etc, `${places.scratch}/tmp`, `${places.scratch}/shm`, ...spec.binds.map(({ source }) => source)]);
     const sources = [...valuesOf('--ro-bind'), ...valuesOf('--ro-bind-try'), ...valuesOf('--bind')].map(([source]) => source ?? '');
     expect(sources.filter((source) => !known.has(source))).toEqual([]);
     expect(spec.binds.filter(({ source }) => !sources.includes(source))).toEqual([]);
@@ -162,6 +165,8 @@ describe('the arguments of bubblewrap', () => {
 
   test('let it write only where that was given', () => {
     expect(valuesOf('--bind')).toEqual([
+      [`${places.scratch}/shm`, '/dev/shm'],
+      [`${places.scratch}/tmp`, '/tmp'],
       ['/var/lib/tenantd/tenants/acme/data/apps/site', '/data'],
       ['/var/lib/tenantd/tenants/acme/data/shared', '/data/shared'],
     ]);
@@ -185,7 +190,7 @@ describe('the arguments of bubblewrap', () => {
   });
 
   test('make no folder where a given one is bound, which it would be hidden by, or in its /tmp', () => {
-    const inTmp = bubblewrapArguments({ ...spec, binds: [{ source: '/srv/x', target: '/tmp/x', access: 'read' }] }, etc);
+    const inTmp = bubblewrapArguments({ ...spec, binds: [{ source: '/srv/x', target: '/tmp/x', access: 'read' }] }, places);
     expect(optionsOf(inTmp).filter(([option]) => option === '--dir')).toEqual([]);
     expect(valuesOf('--dir')).not.toContainEqual(['/data']);
   });
@@ -196,14 +201,11 @@ describe('the arguments of bubblewrap', () => {
     expect(order.every((at) => at > -1)).toBe(true);
   });
 
-  test('give /tmp and /dev/shm their size, for everybody inside', () => {
-    for (const path of ['/tmp', '/dev/shm']) {
-      const at = positionOf('--tmpfs', path);
-      expect(options.slice(at - 2, at)).toEqual([
-        ['--perms', '1777'],
-        ['--size', String(64 << 20)],
-      ]);
-    }
+  test('have /run/secrets only when that is wanted, and mount nothing in memory that has no size but what is closed', () => {
+    const withSecrets = optionsOf(bubblewrapArguments({ ...spec, withSecrets: true }, places));
+    expect(withSecrets).toContainEqual(['--bind', `${places.scratch}/secrets`, '/run/secrets']);
+    expect(valuesOf('--bind').flat()).not.toContain('/run/secrets');
+    expect(valuesOf('--tmpfs')).toEqual([['/usr/local']]);
   });
 
   test('close root and /dev for writing after everything was made in them', () => {
