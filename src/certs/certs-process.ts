@@ -1,9 +1,9 @@
 import type { TenantName } from '../base/ids.ts';
-import type { Log } from '../base/log.ts';
 import type { Handler } from '../protocol/channel.ts';
 import type { CertsConfiguration, CertsNotifications, CertsRequests } from '../protocol/certs.ts';
 import { defaultBudgets } from '../protocol/certs.ts';
 import { DaemonLink } from '../protocol/daemon-link.ts';
+import { logThrough } from '../protocol/link-log.ts';
 import { checkWithoutAcme } from './domain-check.ts';
 import { Engine } from './engine.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -35,7 +35,7 @@ const maxFrameBytes = 4 << 20;
 export async function runCerts({ controlSocket, stateDir, nowMs = Date.now }: CertsOptions): Promise<Certs> {
   const files = await StateFiles.open(stateDir, [localCaFolder, ledgerFolder, ...recordFolders]);
   const ledger = await OrderLedger.open(files, defaultBudgets, nowMs());
-  const log = logTo((level, message) => link.notify('log', { level, message }));
+  const log = logThrough((level, message) => link.notify('log', { level, message }));
   const call = (method: string, params: unknown): Promise<unknown> => link.request(method, params);
   const records = new Records(files, log);
   const store = new NameStore(records, log);
@@ -134,14 +134,4 @@ function oneAfterTheOther<T>(work: (input: T) => Promise<void>): (input: T) => P
     last = next;
     return next;
   };
-}
-
-function logTo(send: (level: keyof Log, message: string) => boolean): Log {
-  const write =
-    (level: keyof Log) =>
-    (_fields: object, message: string): void => {
-      const text = message.slice(0, 4_000);
-      if (!send(level, text)) process.stderr.write(`${level}: ${text}\n`);
-    };
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }

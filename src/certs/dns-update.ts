@@ -1,20 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Rfc2136 } from '../protocol/certs.ts';
-import {
-  type Answer,
-  encodeMessage,
-  encodeText,
-  type Message,
-  opcode,
-  parseAnswer,
-  recordClass,
-  recordType,
-  uint16,
-} from './dns-message.ts';
+import { encodeMessage, encodeText, type Message, opcode, recordClass, recordType, uint16 } from '../dns/message.ts';
 import type { HookAction } from './dns-hook.ts';
 import { TryFault } from './try-fault.ts';
 import { signMessage } from './tsig.ts';
+import { type Answer, parseAnswer } from './update-answer.ts';
 
 const timeoutMs = 10_000;
 const recordTtlSeconds = 60;

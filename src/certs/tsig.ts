@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { encodeMessage, encodeName, type Message, recordClass, recordType, uint16, uint32 } from './dns-message.ts';
+import { encodeMessage, type Message, recordClass, recordType, uint16, uint32 } from '../dns/message.ts';
+import { encodeName } from '../dns/names.ts';
 
 const algorithm = 'hmac-sha256';
 /** Clocks may differ by so much. */

@@ -3,12 +3,19 @@ import { version } from '../base/version.ts';
 import { registerApp } from './app-command.ts';
 import { registerCert } from './cert-command.ts';
 import { registerCheck } from './check-command.ts';
+import { registerDoctor } from './doctor-command.ts';
 import { registerDomain } from './domain-command.ts';
+import { registerExec } from './exec-command.ts';
+import { registerGrants } from './grants-command.ts';
 import { registerLogs } from './logs-command.ts';
 import { registerReload } from './reload-command.ts';
 import { registerSchema } from './schema-command.ts';
+import { registerSecret } from './secret-command.ts';
+import type { SessionStreams } from './session-streams.ts';
+import { registerShell } from './shell-command.ts';
 import { registerStatus } from './status-command.ts';
 import type { Terminal } from './terminal.ts';
+import { registerVerify } from './verify-command.ts';
 
 /** What main.ts read from the process. */
 export interface Surroundings {
@@ -16,7 +23,11 @@ export interface Surroundings {
   /** The configuration file when `--config` is not given. */
   configFile: string;
   isRoot: boolean;
+  /** What looks at the machine for `doctor`; of the build alone. */
+  doctorProgram?: string;
   now: () => number;
+  /** Opened for shells and commands alone: what it opens is theirs from then on. */
+  session: () => SessionStreams;
 }
 
 export interface GlobalOptions {
@@ -49,9 +60,15 @@ export function createProgram(surroundings: Surroundings, setExitCode: SetExitCo
   registerCheck(program, surroundings, setExitCode);
   registerReload(program, surroundings);
   registerLogs(program, surroundings);
+  registerGrants(program, surroundings);
   registerApp(program, surroundings);
   registerDomain(program, surroundings, setExitCode);
   registerCert(program, surroundings);
+  registerSecret(program, surroundings);
+  registerDoctor(program, surroundings, setExitCode);
+  registerVerify(program, surroundings, setExitCode);
+  registerShell(program, surroundings, setExitCode);
+  registerExec(program, surroundings, setExitCode);
   registerSchema(program, surroundings);
   return program;
 }

@@ -55,7 +55,9 @@ function renderTenants(tenants: TenantStatus[], layout: StatusLayout): string[][
 
 function renderTenant(tenant: TenantStatus, widths: Widths, layout: StatusLayout): string[] {
   const { width, paint } = layout;
-  const figures = printable(`plan ${tenant.plan}, ${formatBytes(tenant.memoryBytes)}, ${tenant.cpuSeconds.toFixed(1)} s CPU`);
+  const figures = printable(
+    `plan ${tenant.plan}, ${formatBytes(tenant.memoryBytes)}, ${tenant.cpuSeconds.toFixed(1)} s CPU${renderDisk(tenant, layout)}`,
+  );
   const name = printable(tenant.name);
   const besides = name.length + tenant.state.length + figures.length + 2 * gap.length <= width;
   const idle = tenant.apps.length === 0 ? [`${indent}it has no apps: put one in its folder apps/`] : [];
@@ -63,10 +65,26 @@ function renderTenant(tenant: TenantStatus, widths: Widths, layout: StatusLayout
     paint('bold', name) + gap + paintState(tenant.state, tenant.state, paint) + (besides ? gap + figures : ''),
     ...(besides ? [] : wrapText(figures, width, indent)),
     ...(layout.full ? wrapText(`domains: ${tenant.domains.map(printable).join(', ') || 'none'}`, width, indent) : []),
+    ...(layout.full ? renderNetwork(tenant, width) : []),
     ...idle,
     ...tenant.apps.flatMap((app) => renderApp(app, widths, layout)),
     ...tenant.problems.flatMap((problem) => renderProblem(problem, { width, paint, indent })),
   ];
+}
+
+function renderDisk({ diskBytes, diskLimitBytes, files, filesLimit }: TenantStatus, { full }: StatusLayout): string {
+  if (diskBytes === undefined || diskLimitBytes === undefined) return '';
+  const bytes = `, disk ${formatBytes(diskBytes)} of ${formatBytes(diskLimitBytes)}`;
+  return full && files !== undefined && filesLimit !== undefined ? `${bytes}, ${files} of ${filesLimit} files` : bytes;
+}
+
+function renderNetwork({ network }: TenantStatus, width: number): string[] {
+  if (!network) return [];
+  const { bytesOut, bytesIn, refused, lookups } = network;
+  const traffic = `network: ${formatBytes(bytesOut)} out, ${formatBytes(bytesIn)} in, ${refused} packets refused`;
+  const names = lookups ? `, ${lookups.queries} names asked for, ${lookups.refusedNames} refused` : '';
+  const last = [lookups?.lastRefusedName, lookups?.lastRefusedAnswer].filter((name) => name !== undefined);
+  return wrapText(printable(`${traffic}${names}${last.length > 0 ? ` (last: ${last.join(', ')})` : ''}`), width, indent);
 }
 
 function renderApp(app: AppStatus, widths: Widths, layout: StatusLayout): string[] {

@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isPublicAddress } from '../base/public-address.ts';
 import { parseDomainName } from './domain-name.ts';
 import type { Parsed } from './values.ts';
 
@@ -38,7 +39,7 @@ export function parseIpBlock(text: string): Parsed<string> {
 
 export type EgressTarget = { host: string; port: number } | { block: string; port: number };
 
-/** `api.stripe.com:443` or `10.20.0.5/32:5432`. */
+/** `api.stripe.com:443`, `*.example.com:443` for all names below it, or `10.20.0.5/32:5432`. */
 export function parseEgressTarget(text: string): Parsed<EgressTarget> {
   const parts = splitHostPort(text);
   const fault = { message: 'must be host:port or block:port', fix: 'write it like "api.example.com:443" or "10.20.0.5/32:5432"' };
@@ -46,7 +47,17 @@ export function parseEgressTarget(text: string): Parsed<EgressTarget> {
   const block = parseIpBlock(parts.host);
   if ('value' in block) return { value: { block: block.value, port: parts.port } };
   const name = parseDomainName(parts.host);
-  return 'value' in name && !name.value.startsWith('*.') ? { value: { host: name.value, port: parts.port } } : { fault };
+  return 'value' in name ? { value: { host: name.value, port: parts.port } } : { fault };
+}
+
+/** A block of private IPv4 addresses, all of it ours: `10.213.0.0/16`. */
+export function parsePrivatePool(text: string): Parsed<string> {
+  const [address = '', bits = ''] = text.split('/');
+  const size = 2 ** (32 - Number(bits));
+  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const fits = isIPv4(address) && /^\d{1,2}$/.test(bits) && Number(bits) >= 8 && Number(bits) <= 28 && number % size === 0;
+  if (fits && !isPublicAddress(address)) return { value: text };
+  return { fault: { message: 'must be a block of private IPv4 addresses, /8 to /28', fix: 'write it like "10.213.0.0/16"' } };
 }
 
 /** IPv6 hosts stand in brackets (RFC 3986, 3.2.2); a block's length stands inside or after them. */

@@ -43,6 +43,7 @@ export const appManifestSchema = z
   .superRefine((manifest, context) => {
     const wanted = startKeyOf[manifest.kind];
     if (manifest[wanted] === undefined) context.addIssue({ code: 'custom', message: `a manifest of kind ${manifest.kind} has ${wanted}` });
+    if (manifest.sandbox === 'strict' && manifest.kind !== 'node') context.addIssue({ code: 'custom', message: 'only Node can be strict' });
     if (JSON.stringify(manifest).length > maxManifestCharacters) context.addIssue({ code: 'custom', message: 'the manifest is too large' });
   });
 

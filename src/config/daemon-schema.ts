@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { acmeSchema } from './acme-schema.ts';
-import { parseIpBlock, parseListenAddress } from './addresses.ts';
+import { parseIpBlock, parseListenAddress, parsePrivatePool, parseResolver } from './addresses.ts';
 import { absolutePath } from './path-values.ts';
 import { planSchema } from './plans.ts';
-import { planName, sizeBetween, textAs, wholeNumber } from './values.ts';
+import { durationBetween, planName, sizeBetween, textAs, wholeNumber } from './values.ts';
 
 /** DESIGN.md 5, one name a layer: what an operator may say this machine does without. */
 export const isolationLayers = ['user', 'root', 'processes', 'syscalls', 'network', 'resources', 'disk', 'secrets'] as const;
@@ -20,7 +20,7 @@ export const daemonSchema = z
     tenantsDir: absolutePath('One folder a tenant', '/srv/tenantd/tenants').prefault('/srv/tenantd/tenants'),
     stateDir: absolutePath('What the daemon remembers', '/var/lib/tenantd').prefault('/var/lib/tenantd'),
     runDir: absolutePath('Sockets and pipes; may be emptied at a boot', '/run/tenantd').prefault('/run/tenantd'),
-    logDir: absolutePath('What apps print, by tenant', '/var/log/tenantd').prefault('/var/log/tenantd'),
+    logDir: absolutePath('Access logs; what apps print is on the disk of their tenant', '/var/log/tenantd').prefault('/var/log/tenantd'),
     templatesDir: absolutePath('Templates of tenants', '/etc/tenantd/templates').prefault('/etc/tenantd/templates'),
     userPrefix: z
       .string()
@@ -38,6 +38,12 @@ export const daemonSchema = z
       .strictObject({ without: z.array(z.enum(isolationLayers)).max(isolationLayers.length).default([]) })
       .prefault({})
       .meta({ description: 'Layers that this machine may lack: loud in status and verify' }),
+    verify: z
+      .strictObject({
+        interval: durationBetween('10s', '24h', 'How often all that runs is compared with what was promised').prefault('5m'),
+      })
+      .prefault({})
+      .meta({ description: 'Reads the isolation of what runs back from the kernel' }),
     logs: z
       .strictObject({
         maxBytes: sizeBetween('64K', '1T', 'Size of one log file').prefault('50M'),
@@ -57,7 +63,28 @@ export const daemonSchema = z
         proxyProtocol: z.boolean().default(false).meta({ description: 'Trusted proxies begin each connection with a PROXY header' }),
       })
       .prefault({}),
+    network: z
+      .strictObject({
+        addresses: textAs(parsePrivatePool, "Of tenants' links, one for each uid; nothing else may use them", '10.213.0.0/16').prefault(
+          '10.213.0.0/16',
+        ),
+        resolvers: z
+          .array(textAs(parseResolver, "Who looks up names for tenants; default: the machine's resolvers", '127.0.0.1:53'))
+          .max(3)
+          .default([]),
+      })
+      .prefault({})
+      .meta({ description: 'How tenants reach other machines' }),
     acme: acmeSchema.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),
+    shells: z
+      .strictObject({
+        record: z.boolean().default(false).meta({ description: 'Keep what shells and commands print, below logDir' }),
+        recordBytes: sizeBetween('64K', '1T', 'Size of one recording').prefault('16M'),
+        keep: wholeNumber(1, 10_000, 'How many recordings of a tenant are kept').prefault(100),
+        idle: durationBetween('1s', '24d', 'How long a session may be silent; absent: for ever').exactOptional(),
+      })
+      .prefault({})
+      .meta({ description: 'Sessions of tenantctl shell and exec' }),
     plans: z.record(planName, planSchema).exactOptional(),
     defaultPlan: planName.prefault('starter'),
     console: z.strictObject({ listen: textAs(parseListenAddress, 'address:port', '127.0.0.1:9700') }).exactOptional(),

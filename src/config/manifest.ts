@@ -112,8 +112,12 @@ function resolve(file: AppFile, start: Start): AppManifest {
   };
 }
 
-/** A `root` in a Node app is a misunderstanding that nothing else would ever tell. */
+/** A `root` in a Node app, or a promise that only Node can keep, is a misunderstanding that nothing else would ever tell. */
 function findStrayKeys(kind: AppManifest['kind'], file: AppFile, source: YamlSource): Problem[] {
+  if (file.sandbox === 'strict' && kind !== 'node') {
+    const message = `\`sandbox: strict\` is Node's permission model, and this app is of kind ${kind}`;
+    return [placed({ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'remove it' }, placeOfKey(source, ['sandbox']))];
+  }
   return Object.entries(startKeyOf)
     .filter(([otherKind, key]) => otherKind !== kind && file[key] !== undefined)
     .map(([otherKind, key]) => {
@@ -126,9 +130,4 @@ function findStrayKeys(kind: AppManifest['kind'], file: AppFile, source: YamlSou
 const notYet: readonly NotYet[] = [
   { path: ['build'], message: '`build` is read but not carried out yet: the app starts from the files as they are' },
   { path: ['schedule'], message: '`schedule` is read but not carried out yet: nothing is called at these times' },
-  {
-    path: ['sandbox'],
-    value: 'strict',
-    message: "`sandbox: strict` is read but not carried out yet: the app runs in the usual sandbox, without Node's permission model",
-  },
 ];

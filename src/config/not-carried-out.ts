@@ -5,8 +5,6 @@ import type { ValuePath, YamlSource } from './yaml-source.ts';
 /** A setting that this version reads but does not carry out: said aloud where dropping it silently would break a promise. */
 export interface NotYet {
   path: ValuePath;
-  /** Only this value is meant; default: any. */
-  value?: unknown;
   /** A whole sentence: what is the case instead. */
   message: string;
 }
@@ -14,14 +12,14 @@ export interface NotYet {
 export function findNotCarriedOut(source: YamlSource, settings: readonly NotYet[]): Problem[] {
   const fix = 'remove it until a version that carries it out';
   return settings
-    .filter(({ path, value }) => isGiven(source.value, path, value))
+    .filter(({ path }) => isGiven(source.value, path))
     .map(({ path, message }) => placed({ code: 'TENANTD_E_NOT_SUPPORTED', message, fix }, placeOfKey(source, path)));
 }
 
 /** An empty list sets nothing. */
-function isGiven(value: unknown, path: ValuePath, meant: unknown): boolean {
+function isGiven(value: unknown, path: ValuePath): boolean {
   const [step, ...rest] = path;
-  if (step === undefined) return meant === undefined ? !(Array.isArray(value) && value.length === 0) : value === meant;
+  if (step === undefined) return !(Array.isArray(value) && value.length === 0);
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return false;
-  return isGiven((value as Record<string | number, unknown>)[step], rest, meant);
+  return isGiven((value as Record<string | number, unknown>)[step], rest);
 }

@@ -27,8 +27,12 @@ export interface Plan {
   /** Threads count as processes (cgroup's pids.max). */
   processes: number;
   diskBytes: number;
+  /** Files, directories and links; undefined: by `diskBytes`, see `filesOf`. */
+  files: number | undefined;
   requests: RequestLimits;
 }
+
+const bytesPerFile = 16_384;
 
 /** As `requestTimeoutMs` has it. */
 const noTimeout = z.literal('none').transform(() => 0);
@@ -38,6 +42,7 @@ const fields = {
   cpu: z.number().min(0.01).max(4_096).meta({ description: 'Processor time, in cores' }),
   processes: wholeNumber(16, 1_000_000, 'Processes and threads of a tenant; one Node process has about 11'),
   disk: sizeBetween('1M', '1024T', 'Disk space of a tenant'),
+  files: wholeNumber(100, 4_000_000_000, 'Files, directories and links of a tenant; default: one for 16 KiB of `disk`'),
   requestsPerSecond: wholeNumber(0, 10_000_000, 'Requests a second; 0 for no limit'),
   concurrentRequests: wholeNumber(1, 1_000_000, 'Requests at the same time'),
   queuedRequests: wholeNumber(0, 1_000_000, 'Requests that wait for a short time when so many are open'),
@@ -58,6 +63,7 @@ export const planSchema = z
     cpu: fields.cpu.prefault(0.5),
     processes: fields.processes.prefault(128),
     disk: fields.disk.prefault('1G'),
+    files: fields.files.exactOptional(),
     requestsPerSecond: fields.requestsPerSecond.prefault(50),
     concurrentRequests: fields.concurrentRequests.prefault(64),
     queuedRequests: fields.queuedRequests.prefault(64),
@@ -77,6 +83,7 @@ export const planSchema = z
     cpu: plan.cpu,
     processes: plan.processes,
     diskBytes: plan.disk,
+    files: plan.files,
     requests: toRequestLimits(plan) as RequestLimits,
   }))
   .meta({ description: 'What a tenant of this plan may use; what is not given is as in `starter`' });
@@ -94,8 +101,14 @@ export function applyLimits(plan: Plan, limits: Limits): Plan {
     cpu: limits.cpu ?? plan.cpu,
     processes: limits.processes ?? plan.processes,
     diskBytes: limits.disk ?? plan.diskBytes,
+    files: limits.files ?? plan.files,
     requests: { ...plan.requests, ...toRequestLimits(limits) },
   };
+}
+
+/** How many files a tenant may have. */
+export function filesOf({ diskBytes, files }: Pick<Plan, 'diskBytes' | 'files'>): number {
+  return files ?? Math.min(4_000_000_000, Math.max(1_000, Math.floor(diskBytes / bytesPerFile)));
 }
 
 function toRequestLimits(given: { [Key in RequestKey]?: number | undefined }): Partial<RequestLimits> {

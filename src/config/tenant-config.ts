@@ -122,7 +122,7 @@ function redirectsToItself({ domains }: TenantFile, source: YamlSource): Problem
 function hasWholeGrants({ grants }: TenantFile, source: YamlSource): Problem[] {
   return grants.flatMap(({ app, path, access }, index): Problem[] => {
     if ((app === undefined) !== (path === undefined) && (app !== undefined) === (access === 'http')) return [];
-    const message = 'a grant is either an `app` with access http, or a `path` with access read or write';
+    const message = 'a grant is either an `app` with access http, or the `path` /data/shared with access read';
     return [{ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'write one of the two', ...placeOf(source, ['grants', index]) }];
   });
 }
@@ -136,8 +136,5 @@ function hasKeyForCertificate({ tls }: TenantFile, source: YamlSource): Problem[
 }
 
 const notYet: readonly NotYet[] = [
-  { path: ['network', 'egress'], message: '`network.egress` is read but not carried out yet: the tenant has no network' },
-  { path: ['grants'], message: '`grants` is read but not carried out yet: nothing crosses between tenants' },
-  { path: ['limits', 'disk'], message: '`limits.disk` is read but not carried out yet: disk space is not limited' },
   { path: ['branding', 'errorPages'], message: '`branding.errorPages` is read but not carried out yet: error pages are the plain ones' },
 ];

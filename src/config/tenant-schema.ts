@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseEgressTarget } from './addresses.ts';
 import { parseDomainName } from './domain-name.ts';
-import { absolutePath, insidePath, parseOperatorPath } from './path-values.ts';
+import { insidePath, parseOperatorPath } from './path-values.ts';
 import { limitsSchema } from './plans.ts';
 import { durationBetween, line, parseDuration, planName, textAs, wholeNumber, type Parsed } from './values.ts';
 
@@ -34,8 +34,11 @@ const domainEntry = z.union([
 const grant = z.strictObject({
   to: name.meta({ description: 'The other tenant' }),
   app: name.exactOptional().meta({ description: 'An app that it may call' }),
-  path: absolutePath('A folder that it may use', '/data/shared').exactOptional(),
-  access: z.enum(['http', 'read', 'write']),
+  path: z
+    .literal('/data/shared')
+    .exactOptional()
+    .meta({ description: 'What all apps of this tenant write: the other finds it in /shared' }),
+  access: z.enum(['http', 'read']),
 });
 
 const idleTime = z.union([z.literal('never'), durationBetween('1s', '24d', 'How long without a request before an app sleeps')]);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AppName } from '../base/ids.ts';
 import type { AppManifest } from '../config/manifest.ts';
 import type { Plan } from '../config/plans.ts';
+import { sandboxLib } from '../privileged/sandbox-arguments.ts';
 import type { AppSpec } from '../protocol/host.ts';
 import type { WorkerSettings } from '../protocol/worker.ts';
 
@@ -46,12 +47,17 @@ export function tmpInodesOf(plan: Plan): number {
   return Math.max(1_000, Math.floor(tmpBytesOf(plan) / bytesPerTmpInode));
 }
 
-/** Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name. */
-export function generationKeyOf(order: AppOrder, folderId: string): string {
-  const { kind, entry, command, root, env, health } = order.manifest;
+/**
+ * Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name,
+ * `secretsRevision` which secrets it gets, set when, `sharedBy` what it can read of others.
+ */
+export function generationKeyOf(order: AppOrder, folderId: string, secretsRevision: string, sharedBy: readonly string[] = []): string {
+  const { kind, entry, command, root, env, health, sandbox } = order.manifest;
   const { heapMegabytes, tmpBytes } = order;
   return createHash('sha256')
-    .update(JSON.stringify([folderId, kind, entry, command, root, env, health, heapMegabytes, tmpBytes]))
+    .update(
+      JSON.stringify([folderId, kind, entry, command, root, env, health, sandbox, heapMegabytes, tmpBytes, secretsRevision, sharedBy]),
+    )
     .digest('hex');
 }
 
@@ -67,6 +73,25 @@ export function toAppSpec(app: AppName, order: AppOrder, current: { generation: 
     ...(health && { health }),
     ...(kind === 'static' && { staticRoot: root ?? '.' }),
   };
+}
+
+/** What the worker's Node is started with. */
+export function nodeOptionsOf(app: AppName, { manifest, heapMegabytes }: AppOrder): string[] {
+  const isStrict = manifest.kind === 'node' && manifest.sandbox === 'strict';
+  return [`--max-old-space-size=${heapMegabytes}`, ...(isStrict ? permissionOptions(`/apps/${app}`) : [])];
+}
+
+/**
+ * Node's permission model (https://nodejs.org/api/permissions.html). Its own network is what a sandbox allows already; files of the
+ * system, child processes, threads, addons, FFI, WASI and the inspector are denied by what is not said here.
+ */
+function permissionOptions(appFolder: string): string[] {
+  const writable = ['/data', '/tmp', '/run/secrets'];
+  return [
+    ...['--permission', '--allow-net'],
+    ...[appFolder, sandboxLib, ...writable].map((path) => `--allow-fs-read=${path}`),
+    ...writable.map((path) => `--allow-fs-write=${path}`),
+  ];
 }
 
 /** Undefined for a static app: it has no workers. */

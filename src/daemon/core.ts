@@ -4,17 +4,22 @@ import type { Problem } from '../base/problem.ts';
 import { version } from '../base/version.ts';
 import { type DaemonConfig, loadDaemonConfig } from '../config/daemon-config.ts';
 import { scanTenant, scanTenants } from '../config/scan.ts';
-import type { ReloadResult, Status, TenantStatus } from '../protocol/control.ts';
+import type { ReloadResult, Status } from '../protocol/control.ts';
 import { showAddress } from './addresses.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import { edgeRole } from './edge-link.ts';
 import { readCertsConfiguration } from './certs-configuration.ts';
 import { certsRole } from './certs-sandbox.ts';
+import { networkStatus } from './egress-status.ts';
+import { releaseEgress, takeUpResolver } from './egress-take-up.ts';
 import type { Fleet } from './fleet.ts';
 import { createTurns } from './in-turn.ts';
 import { jobRole } from './manifests.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { Sandbox } from './sandbox-registry.ts';
-import { tenantStatus } from './status.ts';
+import type { Shares } from './shares.ts';
+import { brokenStatus, tenantStatus } from './status.ts';
+import { sessionRole } from './shell-sessions.ts';
 import { createTenant, type Tenant, type TenantContext } from './tenant.ts';
 import { hostRole } from './tenant-host.ts';
 import { workerRole } from './workers.ts';
@@ -34,13 +39,15 @@ export interface CoreParts {
   fleet: Fleet;
   tenants: Map<TenantName, Tenant>;
   reconciler: Reconciler;
+  shares: Shares;
   state: DaemonState;
   configFile: string;
+  disks: DiskWatch;
 }
 
 /** What the daemon does when something changes: on disk, by request, or at its start and end. */
 export function createCore(parts: CoreParts) {
-  const { context, fleet, tenants, reconciler, state } = parts;
+  const { context, fleet, tenants, reconciler, shares, state } = parts;
   const { machine, edge, certs, log } = context;
   const { tenantsDir } = machine.paths;
   const watchProblems: Problem[] = [];
@@ -67,6 +74,7 @@ export function createCore(parts: CoreParts) {
       tellNames(name);
       reconciler.request(name);
     }
+    inBackground(shares.update());
   }
 
   async function takeUp(sandboxes: readonly Sandbox[]): Promise<void> {
@@ -74,6 +82,7 @@ export function createCore(parts: CoreParts) {
     const certsSandboxes = sandboxes.filter(({ role }) => certsRole.safeParse(role).success);
     for (const sandbox of sandboxes) {
       if (isRole(sandbox.role, jobRole.role)) void sandbox.stop(0);
+      if (sessionRole.safeParse(sandbox.role).success) context.sessions.endLeft(sandbox);
       const host = hostRole.safeParse(sandbox.role).data;
       const worker = workerRole.safeParse(sandbox.role).data;
       const name = host?.tenant ?? worker?.tenant;
@@ -82,6 +91,7 @@ export function createCore(parts: CoreParts) {
     if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'took up what runs already');
     await Promise.all(edges.slice(1).map((sandbox) => sandbox.stop(0)));
     await edge.start(edges[0]);
+    await takeUpResolver(context.resolver, sandboxes);
     await configureCerts(state.config);
     // Without https it is not wanted any more; two would write the same state.
     await Promise.all(certsSandboxes.slice(certs ? 1 : 0).map((sandbox) => sandbox.stop(0)));
@@ -108,6 +118,7 @@ export function createCore(parts: CoreParts) {
       for (const tenant of tenants.values()) tenant.publishAdopted();
       certs?.release();
       edge.release(certs?.settled);
+      inBackground(releaseEgress(context.egress, context.resolver, (name) => tenants.has(name)));
       // Also those that were taken up and are wanted no more.
       for (const name of tenants.keys()) reconciler.request(name);
     }
@@ -133,6 +144,7 @@ export function createCore(parts: CoreParts) {
     if (!config) return log.warn({ problems: problems.length }, 'tenantd.yaml is broken: the last good version stays');
     state.configProblems = [...problems, ...restartProblems(state.config, config, parts.configFile)];
     await configureCerts(config);
+    context.sessions.configure(config.shells);
     carryOut(fleet.setPlans(config));
   }
 
@@ -171,25 +183,17 @@ export function createCore(parts: CoreParts) {
   }
 
   function daemonProblems(): Problem[] {
-    return [...state.configProblems, ...fleet.problems(), ...certsProblems, ...watchProblems, ...edge.problems()];
+    const ofParts = [fleet, parts.disks, edge].flatMap((part) => part.problems());
+    return [...state.configProblems, ...ofParts, ...certsProblems, ...watchProblems, ...context.drift.problems('')];
   }
 
   function status(only?: TenantName): Status {
-    const { config, startedAt } = state;
-    const shown = [...[...tenants.values()].map((tenant) => tenantStatus(machine, tenant)), ...fleet.broken().map(brokenStatus)];
-    return {
-      version,
-      pid: process.pid,
-      startedAt: startedAt.toISOString(),
-      certs: { pid: certs?.pid() ?? 0 },
-      edge: {
-        processes: edge.edgePids().map((pid) => ({ pid })),
-        http: config.http.listen.map(showAddress),
-        https: (config.https?.listen ?? []).map(showAddress),
-      },
-      problems: daemonProblems(),
-      tenants: shown.filter(({ name }) => only === undefined || name === only).sort((a, b) => (a.name < b.name ? -1 : 1)),
-    };
+    const shown = [
+      ...[...tenants.values()].map((tenant) => tenantStatus(machine, tenant, networkStatus(context, tenant.name))),
+      ...fleet.broken().map(brokenStatus),
+    ];
+    const wanted = shown.filter(({ name }) => only === undefined || name === only).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { ...ownStatus(state, edge.edgePids(), certs?.pid() ?? 0), problems: daemonProblems(), tenants: wanted };
   }
 
   async function stopAll(): Promise<void> {
@@ -228,25 +232,25 @@ function isRole(role: unknown, name: string): boolean {
   return typeof role === 'object' && role !== null && 'role' in role && role.role === name;
 }
 
-/** A tenant of whom nothing good is known: only its problems. */
-function brokenStatus({ name, problems }: { name: TenantName; problems: readonly Problem[] }): TenantStatus {
+/** Of the daemon and what serves all tenants. */
+function ownStatus(
+  { config, startedAt }: DaemonState,
+  edgePids: readonly number[],
+  certsPid: number,
+): Omit<Status, 'problems' | 'tenants'> {
   return {
-    name,
-    uid: 0,
-    state: 'failed',
-    plan: '',
-    domains: [],
-    problems: [...problems],
-    hostPid: 0,
-    memoryBytes: 0,
-    cpuSeconds: 0,
-    apps: [],
+    ...{ version, pid: process.pid, startedAt: startedAt.toISOString(), certs: { pid: certsPid } },
+    edge: {
+      processes: edgePids.map((pid) => ({ pid })),
+      http: config.http.listen.map(showAddress),
+      https: (config.https?.listen ?? []).map(showAddress),
+    },
   };
 }
 
 /** What only a new daemon can carry out. */
 function restartProblems(running: DaemonConfig, wanted: DaemonConfig, file: string): Problem[] {
-  const { plans: _, defaultPlan: __, acme: ___, ...fixed } = running;
+  const { plans: _, defaultPlan: __, acme: ___, shells: ____, ...fixed } = running;
   return Object.keys(fixed).flatMap((key): Problem[] => {
     const name = key as keyof typeof fixed;
     if (JSON.stringify(running[name]) === JSON.stringify(wanted[name])) return [];

@@ -21,6 +21,8 @@ export interface DesiredTenant {
   appsDir: string;
   /** Who has the tenant's domains, and the names below its wildcards. */
   owners: ReadonlyMap<string, TenantName>;
+  /** Tenants that let it read what they share. */
+  sharedBy: readonly TenantName[];
   /** Of its files. */
   problems: readonly Problem[];
 }

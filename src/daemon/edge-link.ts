@@ -9,8 +9,8 @@ import type { Problem } from '../base/problem.ts';
 import { childrenOf } from '../privileged/processes.ts';
 import { bindTcpSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
-import { type AppRoute, edgeEvents, type EdgeRequests, type TenantRoutes } from '../protocol/edge.ts';
-import { edgeLogsDir } from '../protocol/edge-paths.ts';
+import { type AppRoute, edgeEvents, type EdgeRequests, type GrantUse, type TenantRoutes } from '../protocol/edge.ts';
+import { edgeGatewaysDir, edgeLogsDir } from '../protocol/edge-paths.ts';
 import { EdgeCertificates, ownCertificateId } from './edge-certificates.ts';
 import { type EdgeConfig, toEdgeSettings } from './edge-settings.ts';
 import { keepLastOutput } from './last-output.ts';
@@ -53,6 +53,7 @@ export interface EdgeEvents {
   onMissingCertificate: (name: string) => void;
   /** Whether a tenant's own certificate can be used, and for what, is known. */
   onOwnCertificate: (tenant: TenantName) => void;
+  onGrantUse: (uses: readonly GrantUse[]) => void;
 }
 
 const challengeTimeLimitMs = 10_000;
@@ -117,6 +118,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig, events: Edg
           { source: paths.edgeDir, target: '/run/tenantd/edge', access: 'read' },
           { source: paths.socketsDir, target: '/run/tenantd/sockets', access: 'read' },
           { source: paths.edgeLogsDir, target: edgeLogsDir, access: 'write' },
+          { source: paths.gatewaysDir, target: edgeGatewaysDir, access: 'write' },
         ],
         tmpBytes: 16 << 20,
         tmpInodes: 1_000,
@@ -230,6 +232,7 @@ function handlersFor(certificates: EdgeCertificates, events: EdgeEvents, log: Lo
       if (event.problem !== undefined) log.warn({ tenant: event.tenant, certificate: event.id }, `refused: ${event.problem}`);
       if (event.id === ownCertificateId) events.onOwnCertificate(event.tenant as TenantName);
     },
+    'grant-use': (params) => events.onGrantUse(edgeEvents['grant-use'].parse(params).uses),
     'handshake-without-certificate': (params) =>
       events.onMissingCertificate(edgeEvents['handshake-without-certificate'].parse(params).name),
     log: (params) => {

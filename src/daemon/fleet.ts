@@ -83,18 +83,20 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     const before = store.domainOwners();
     const { accepted, problems, owners } = claimDomains(claims, before, unreadable);
     if (!isSameMap(before, owners)) store.replaceDomainOwners(owners);
+    const sharers = [...known].flatMap(([tenant, { config }]) => readersOf(tenant, config));
     const next = new Map(
       [...known].flatMap(([name, { scan, config, problems: own }]): [TenantName, DesiredTenant][] => {
         if (!config) return [];
         const ofTenant = [...own, ...problems.filter(({ tenant }) => tenant === name)];
         const domains = accepted.get(name) ?? [];
-        return [[name, describe(scan, { config, domains, owners: ownersNear(domains, owners), problems: ofTenant })]];
+        const sharedBy = sharers.filter(({ to }) => to === name).map(({ tenant }) => tenant);
+        return [[name, describe(scan, { config, domains, owners: ownersNear(domains, owners), sharedBy, problems: ofTenant })]];
       }),
     );
     return replace(next);
   }
 
-  function describe(scan: TenantScan, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'problems'>): DesiredTenant {
+  function describe(scan: TenantScan, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'sharedBy' | 'problems'>): DesiredTenant {
     const appsDir = paths.appsDirOf(scan.name);
     return { tenant: scan.name, appsDir, ...foldersOf(scan, desired.get(scan.name)), ...rest };
   }
@@ -130,6 +132,11 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     broken: () => [...known].flatMap(([name, { config, problems }]) => (config ? [] : [{ name, problems }])),
     problems: () => ofDirectory,
   };
+}
+
+function readersOf(tenant: TenantName, config: TenantConfig | undefined): { tenant: TenantName; to: string }[] {
+  const grants = config?.grants.filter(({ path, to }) => path !== undefined && to !== tenant) ?? [];
+  return [...new Set(grants.map(({ to }) => to))].map((to) => ({ tenant, to }));
 }
 
 /** Where `apps/` can't be told, what was known of it stays. */

@@ -1,17 +1,24 @@
 import { messageOf } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
 
-/** An isolation layer (DESIGN: user, root, processes, network, resources) that this machine could not give, and why. */
+/** An isolation layer (DESIGN: user, root, processes, syscalls, network, resources, disk) that this machine could not give, and why. */
 export interface MissingLayer {
   layer: string;
   reason: string;
 }
 
+export interface LayerProblems {
+  problems: Problem[];
+  blocking: boolean;
+  /** Missing, and allowed to be. */
+  waived: MissingLayer[];
+}
+
 /** Without these a tenant still has a user and a root of its own; without the others there is no sandbox at all. */
-const waivableLayers = new Set(['network', 'resources']);
+const waivableLayers = new Set(['syscalls', 'network', 'resources', 'disk']);
 
 /** Problems of every tenant for what the machine lacks; with `blocking`, no tenant may start (Invariant 5). */
-export function layerProblems(missing: readonly MissingLayer[], without: readonly string[]): { problems: Problem[]; blocking: boolean } {
+export function layerProblems(missing: readonly MissingLayer[], without: readonly string[]): LayerProblems {
   const problems = missing.map(({ layer, reason }): Problem =>
     isWaived(layer, without)
       ? {
@@ -25,7 +32,8 @@ export function layerProblems(missing: readonly MissingLayer[], without: readonl
           fix: `mend the machine, or name "${layer}" in isolation.without of tenantd.yaml`,
         },
   );
-  return { problems, blocking: missing.some(({ layer }) => !isWaived(layer, without)) };
+  const waived = missing.filter(({ layer }) => isWaived(layer, without));
+  return { problems, blocking: waived.length < missing.length, waived };
 }
 
 function isWaived(layer: string, without: readonly string[]): boolean {

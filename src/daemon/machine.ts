@@ -27,6 +27,11 @@ export function tenantGroup(tenant: string): string {
   return `t-${tenant}`;
 }
 
+/** The tenant whose group that is; '' for a group of tenantd's own. */
+export function tenantOfGroup(group: string): string {
+  return group.startsWith('t-') ? group.slice(2) : '';
+}
+
 /** Binds of every sandbox that runs a part of tenantd. */
 export function programBinds(machine: Machine): Bind[] {
   return [
@@ -40,9 +45,9 @@ export function programBinds(machine: Machine): Bind[] {
  * that the tenant's other apps share.
  */
 export function programCommand(
-  bundle: 'certs' | 'edge' | 'host' | 'job' | 'resolver' | 'worker',
+  bundle: 'certs' | 'edge' | 'host' | 'job' | 'resolver' | 'terminal' | 'worker',
   settings: unknown,
-  nodeOptions: string[] = [],
+  nodeOptions: readonly string[] = [],
 ): string[] {
   return [sandboxNode, '--disable-sigusr1', ...nodeOptions, `${sandboxLib}/${bundle}.js`, JSON.stringify(settings)];
 }

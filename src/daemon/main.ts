@@ -30,6 +30,7 @@ try {
     nodeBinary: process.execPath,
     libDir: dirname(fileURLToPath(import.meta.url)),
     cgroupBase: process.env['TENANTD_CGROUP'],
+    credentialsDir: process.env['CREDENTIALS_DIRECTORY'],
     log,
   });
   process.on('SIGHUP', () => daemon.reload());

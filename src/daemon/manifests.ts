@@ -17,6 +17,8 @@ export interface JobOwner {
   /** It runs within the tenant's limits, and takes of them; undefined for jobs of the operator's. */
   group?: string;
   user: { uid: number; gid: number };
+  /** In which its logs are, as a launch takes it; default: the machine's. */
+  mounts?: { path: string };
   appsDir: string;
   logsDir: string;
 }
@@ -42,6 +44,7 @@ export function startJob(machine: Machine, owner: JobOwner, request: JobRequest)
     },
     {
       network: 'empty',
+      ...(owner.mounts && { mounts: owner.mounts }),
       outOfMemoryScore: 800,
       output: 'pipe',
       inherit: [],

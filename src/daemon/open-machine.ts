@@ -5,10 +5,13 @@ import type { DaemonConfig } from '../config/daemon-config.ts';
 import { openControlGroups } from '../privileged/cgroups.ts';
 import { ensureDirectory } from '../privileged/directories.ts';
 import { closeNetwork, createNetwork } from '../privileged/networks.ts';
+import { probeDisk } from '../privileged/probe-disk.ts';
+import { openFilteredLauncher, probeSandbox } from '../privileged/probe-sandbox.ts';
 import { copyBubblewrap, findPrograms } from '../privileged/programs.ts';
-import { createLauncher, type Launcher } from '../privileged/sandboxes.ts';
+import { createLauncher, type LauncherOptions } from '../privileged/sandboxes.ts';
 import { makeServiceUser, type UnixUser } from '../privileged/users.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
+import { gatewayOf } from './egress-places.ts';
 import { type MissingLayer, probeLayer } from './layers.ts';
 import type { Machine } from './machine.ts';
 import type { Paths } from './paths.ts';
@@ -43,19 +46,23 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   const unlock = takeDaemonLock(paths.pidFile);
   makeDirectories(paths, edgeUser);
   if (certsUser) makeCertsDirectories(paths, certsUser);
-  const launcher = createLauncher({
+  const unfiltered: LauncherOptions = {
     programs,
     bubblewrap: copyBubblewrap(programs, paths.programsDir),
     directory: paths.sandboxesDir,
     etcDirectory: paths.etcDir,
     scratchDirectory: paths.scratchDir,
-  });
+    nameServer: gatewayOf(config.network.addresses),
+  };
   const missingLayers: MissingLayer[] = [];
   const groups = await probeLayer('resources', missingLayers, () =>
     openControlGroups(groupName(config.stateDir), cgroupBase === undefined ? {} : { v2Base: cgroupBase }),
   );
+  await probeLayer('disk', missingLayers, () => probeDisk(programs, paths.probeDir));
   await probeLayer('network', missingLayers, async () => closeNetwork(await createNetwork(programs)));
-  await probeLayer('root', missingLayers, () => probeSandbox(launcher, edgeUser));
+  await probeLayer('root', missingLayers, () => probeSandbox(createLauncher(unfiltered), edgeUser, ['/bin/true']));
+  const filtered = await probeLayer('syscalls', missingLayers, () => openFilteredLauncher(unfiltered, paths.programsDir, edgeUser));
+  const launcher = filtered ?? createLauncher(unfiltered);
   const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log });
   return { machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log }, missingLayers, unlock };
 }
@@ -63,7 +70,7 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
 function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
   const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
   for (const parent of [paths.stateDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
-  for (const open of [`${paths.stateDir}/tenants`, paths.programsDir, paths.etcDir, paths.emptyDir, paths.scratchDir])
+  for (const open of [paths.tenantsStateDir, paths.programsDir, paths.etcDir, paths.emptyDir, paths.scratchDir, paths.gatewaysDir])
     ensureDirectory(open, ownRoot);
   for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
     ensureDirectory(closed, { ...ownRoot, mode: 0o700 });
@@ -80,28 +87,4 @@ function makeCertsDirectories(paths: Paths, { uid, gid }: UnixUser): void {
 /** Two daemons over different states keep apart. */
 function groupName(stateDir: string): string {
   return `tenantd-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
-}
-
-async function probeSandbox(launcher: Launcher, user: { uid: number; gid: number }): Promise<void> {
-  const id = 'probe';
-  launcher.removeFiles(id);
-  const spec = {
-    id,
-    ...user,
-    hostname: 'probe',
-    env: {},
-    binds: [],
-    tmpBytes: 1 << 20,
-    tmpInodes: 100,
-    workingDirectory: '/',
-    command: ['/bin/true'],
-  };
-  const { monitorExited } = await launcher.launch(
-    { ...spec, uid: user.uid, gid: user.gid },
-    { network: 'machine', controlGroupFiles: [], outOfMemoryScore: 0, output: 'ignore', inherit: [] },
-  );
-  await monitorExited;
-  const code = launcher.exitCodeOf(id);
-  launcher.removeFiles(id);
-  if (code !== 0) throw new Error(`/bin/true in a sandbox ended with code ${code ?? 'unknown'}`);
 }

@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import { TenantdError } from '../base/errors.ts';
 import { type AppName, isAppName, isTenantName, type TenantName } from '../base/ids.ts';
 import type { AccessLogsResult } from '../protocol/access.ts';
-import type { controlCalls, LogLinesEvent, ReloadResult, Status } from '../protocol/control.ts';
+import type { controlCalls, GrantStatus, LogLinesEvent, ReloadResult, Status } from '../protocol/control.ts';
+import type { DaemonConfig } from '../config/daemon-config.ts';
 import type { AccessReader } from './access-reader.ts';
 import { restartApp, startApp, stopApp } from './app-operations.ts';
 import { createAudited } from './audited.ts';
@@ -11,19 +12,34 @@ import type { CertsLink } from './certs-link.ts';
 import type { Caller, ControlOperations } from './control-server.ts';
 import { createDomainOperations } from './domain-operations.ts';
 import type { Paths } from './paths.ts';
+import { createSecretOperations } from './secret-operations.ts';
+import type { SecretVault } from './secret-vault.ts';
+import { createShellOperations } from './shell-operations.ts';
+import type { Sessions } from './shell-sessions.ts';
 import { appState } from './status.ts';
 import type { Store } from './store.ts';
 import type { Tenant } from './tenant.ts';
+import { createVerifyOperations } from './verify-operations.ts';
+import type { Verifier } from './verify-passes.ts';
+import type { ProbeRunner } from './verify-probes.ts';
 
 export interface OperationParts {
   store: Store;
   access: AccessReader;
+  listGrants: (only?: string) => GrantStatus[];
   certs: CertsLink | undefined;
   paths: Paths;
+  vault: SecretVault;
+  sessions: Sessions;
   findTenant: (name: string) => Tenant | undefined;
   tenants: () => Tenant[];
+  verifier: Verifier;
+  probes: ProbeRunner;
+  config: () => DaemonConfig;
   refresh: (tenant: TenantName) => Promise<void>;
   status: (only?: TenantName) => Status;
+  /** Before `status`, of what has to be asked for. */
+  readUse: () => Promise<void>;
   reload: () => Promise<ReloadResult>;
 }
 
@@ -31,7 +47,7 @@ type LogParams = z.infer<typeof controlCalls.logs>;
 
 /** What can be asked of the daemon over the control socket. Every change is written to the audit trail, done or not. */
 export function createOperations(parts: OperationParts): ControlOperations {
-  const { store, access, certs, paths, findTenant, tenants, refresh, status, reload } = parts;
+  const { store, access, certs, paths, vault, findTenant, tenants, refresh, status, reload } = parts;
   const audited = createAudited(store);
 
   function tenantOf(name: string): Tenant {
@@ -83,7 +99,8 @@ export function createOperations(parts: OperationParts): ControlOperations {
   }
 
   return {
-    status({ tenant }) {
+    async status({ tenant }) {
+      await parts.readUse();
       const result = status(tenant !== undefined && isTenantName(tenant) ? tenant : undefined);
       if (tenant !== undefined && result.tenants.length === 0)
         throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `there is no tenant ${tenant}`, 'see tenantctl status');
@@ -91,11 +108,15 @@ export function createOperations(parts: OperationParts): ControlOperations {
     },
     reload: (_, { actor }) =>
       audited({ tenant: '', action: 'reload', actor, look: () => status().tenants.map(({ name }) => name) }, reload),
+    grants: ({ tenant }) => ({ grants: parts.listGrants(tenant === undefined ? undefined : tenantOf(tenant).name) }),
     'app-restart': changeApp('app-restart', restartApp),
     'app-stop': changeApp('app-stop', stopApp),
     'app-start': changeApp('app-start', startApp),
     ...createCertificateOperations({ certs, audited, tenantOf, tenants, localCaFile: paths.localCaFile }),
     ...createDomainOperations({ paths, store, audited, tenantOf, refresh }),
+    ...createVerifyOperations({ verifier: parts.verifier, probes: parts.probes, config: parts.config, tenantOf, tenants }),
+    ...createSecretOperations({ vault, rows: store.secrets, audited, tenantOf }),
+    ...createShellOperations({ sessions: parts.sessions, tenantOf, appOf }),
     logs: readLogs,
     'access-logs': readAccessLogs,
   };

@@ -9,32 +9,44 @@ export type Paths = ReturnType<typeof createPaths>;
 
 export function createPaths(directories: { tenantsDir: string; stateDir: string; runDir: string; logDir: string }) {
   const { tenantsDir, stateDir, runDir, logDir } = directories;
-  const tenantStateDirOf = (tenant: TenantName): string => `${stateDir}/tenants/${tenant}`;
+  const tenantsStateDir = `${stateDir}/tenants`;
+  const tenantStateDirOf = (tenant: TenantName): string => `${tenantsStateDir}/${tenant}`;
   const dataRootOf = (tenant: TenantName): string => `${tenantStateDirOf(tenant)}/data`;
   const socketsDirOf = (tenant: TenantName): string => `${runDir}/sockets/${tenant}`;
   const pipesDirOf = (tenant: TenantName): string => `${runDir}/pipes/${tenant}`;
   // No tenant has this name: a tenant's has no `_`.
   const edgeLogsDir = `${logDir}/_edge`;
-  const logRootOf = (tenant: TenantName): string => `${logDir}/${tenant}`;
   return {
     ...directories,
     roots: [tenantsDir, stateDir, runDir, logDir],
     database: `${stateDir}/state.db`,
+    /** Wraps what the database holds sealed; root's alone. */
+    machineKeyFile: `${stateDir}/machine.key`,
     /** The private copy of bubblewrap: not in runDir, which may be mounted noexec. */
     programsDir: `${stateDir}/programs`,
+    /** A disk image to try, at each start. */
+    probeDir: `${stateDir}/probe`,
     pidFile: `${runDir}/tenantd.pid`,
+    /** What of the machine's forwarding was changed. */
+    forwardingFile: `${runDir}/forwarding.json`,
     controlDir: `${runDir}/control`,
     operatorSocket: `${runDir}/control/operator.sock`,
     edgeDir: `${runDir}/edge`,
     edgeSocket: `${runDir}/edge/control.sock`,
     certsDir: `${runDir}/certs`,
     certsSocket: `${runDir}/certs/control.sock`,
+    resolverDir: `${runDir}/resolver`,
+    resolverSocket: `${runDir}/resolver/control.sock`,
     /** Written by `certs` alone: accounts, keys, chains. */
     certsStateDir: `${stateDir}/certs`,
     /** A copy of the local CA's root certificate, where others than root can read it. */
     localCaFile: `${stateDir}/local-ca.pem`,
     sandboxesDir: `${runDir}/sandboxes`,
     etcDir: `${runDir}/etc`,
+    /** Where apps call what other tenants grant them: the edge makes the sockets. */
+    gatewaysDir: `${runDir}/gateways`,
+    gatewaysDirOf: (tenant: TenantName) => `${runDir}/gateways/${tenant}`,
+    gatewayDirOf: (tenant: TenantName, app: AppName) => `${runDir}/gateways/${tenant}/${app}`,
     /** Empty: where a sandbox mounts its /tmp, in mounts of its own. */
     scratchDir: `${runDir}/scratch`,
     /** Bound where a tenant has no apps/ yet. */
@@ -46,19 +58,25 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     tenantDirOf: (tenant: TenantName) => `${tenantsDir}/${tenant}`,
     appsDirOf: (tenant: TenantName) => `${tenantsDir}/${tenant}/apps`,
     appDirOf: (tenant: TenantName, app: AppName) => `${tenantsDir}/${tenant}/apps/${app}`,
+    tenantsStateDir,
     tenantStateDirOf,
+    /** Root's own, as what is in there: the mount point of its disk, seen by its own sandboxes. */
     dataRootOf,
+    diskImageOf: (tenant: TenantName) => `${tenantStateDirOf(tenant)}/disk.img`,
     appsDataDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/apps`,
     dataDirOf: (tenant: TenantName, app: AppName) => `${dataRootOf(tenant)}/apps/${app}`,
     /** Of the tenant's own user: what shells of the tenant see as /data. */
     userDataDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/user`,
     sharedDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/shared`,
     edgeLogsDir,
+    /** What sessions showed: root's own. No tenant has this name either. */
+    recordingsDir: `${logDir}/_sessions`,
+    recordingsDirOf: (tenant: TenantName) => `${logDir}/_sessions/${tenant}`,
     /** Of requests that are no tenant's. */
     strangersLogsDir: `${edgeLogsDir}/${strangersLogsFolder}`,
     accessLogsDirOf: (tenant: TenantName) => `${edgeLogsDir}/${tenant}`,
-    logRootOf,
-    logsDirOf: (tenant: TenantName) => `${logRootOf(tenant)}/apps`,
+    /** What its apps print: in its disk, so that it can't fill the machine's. */
+    logsDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/logs`,
 
     hostDirOf: (tenant: TenantName) => `${runDir}/hosts/${tenant}`,
     hostSocketOf: (tenant: TenantName) => `${runDir}/hosts/${tenant}/control.sock`,

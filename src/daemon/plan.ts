@@ -4,6 +4,8 @@ import type { HostState } from './tenant-host.ts';
 /** What is wanted of a tenant, each part as a key: equal keys mean that nothing is to be done. */
 export interface WantedTenant {
   limitsKey: string;
+  /** '' where nothing is open. */
+  egressKey: string;
   routesKey: string;
   configureKey: string;
   /** Which directory holds its apps: device, inode and birth. A host sees the directory it was started with. */
@@ -20,21 +22,26 @@ export interface ActualTenant {
   /** Something of that may be there: made by this daemon, or left by the one before. */
   leftovers: boolean;
   limitsKey: string;
+  egressKey: string;
   routesKey: string;
   configureKey: string;
   host: HostState;
   hostAppsDirId: string;
   workers: number;
+  /** Shells and commands of operators in its sandboxes. */
+  sessions: number;
 }
 
 export type Step =
   | { do: 'prepare' }
   | { do: 'set-limits' }
+  | { do: 'set-egress' }
   | { do: 'read-manifests'; apps: readonly AppName[] }
   | { do: 'publish-routes' }
   | { do: 'start-host' }
   | { do: 'configure-host' }
   | { do: 'withdraw-routes' }
+  | { do: 'end-sessions' }
   | { do: 'stop-workers' }
   | { do: 'stop-host' }
   | { do: 'dismantle' };
@@ -47,6 +54,7 @@ export function nextStep(wanted: WantedTenant | undefined, actual: ActualTenant)
 function nextStepUp(wanted: WantedTenant, actual: ActualTenant): Step | undefined {
   if (!actual.prepared) return { do: 'prepare' };
   if (actual.limitsKey !== wanted.limitsKey) return { do: 'set-limits' };
+  if (actual.egressKey !== wanted.egressKey) return { do: 'set-egress' };
   if (wanted.appsWithoutManifest.length > 0) return { do: 'read-manifests', apps: wanted.appsWithoutManifest };
   if (actual.routesKey !== wanted.routesKey) return { do: 'publish-routes' };
   return nextHostStep(wanted, actual);
@@ -65,6 +73,7 @@ function nextHostStep(wanted: WantedTenant, actual: ActualTenant): Step | undefi
 /** Routes first, so that nothing new arrives; then the workers drain; then the rest goes. */
 function nextStepDown(actual: ActualTenant): Step | undefined {
   if (actual.routesKey !== '') return { do: 'withdraw-routes' };
+  if (actual.sessions > 0) return { do: 'end-sessions' };
   if (actual.workers > 0) return { do: 'stop-workers' };
   if (actual.host !== 'absent') return { do: 'stop-host' };
   return actual.leftovers ? { do: 'dismantle' } : undefined;

@@ -7,6 +7,7 @@ import type { ControlGroups } from '../privileged/cgroups.ts';
 import { isSameProcess, signalProcess } from '../privileged/processes.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import { commandOf, isSandboxAlive, killSandbox, type Launcher, type LaunchOptions } from '../privileged/sandboxes.ts';
+import { promiseOf, type SandboxPromise, sandboxPromise } from './sandbox-promise.ts';
 
 const processIdentity = z.strictObject({ pid: z.number().int(), startTicks: z.number() });
 
@@ -18,6 +19,8 @@ const sandboxRecord = z.strictObject({
   pidNamespace: z.number(),
   group: z.strictObject({ tenant: z.string(), member: z.string() }).optional(),
   startedAtMs: z.number(),
+  promise: sandboxPromise.exactOptional(),
+  verified: z.literal(true).exactOptional(),
   /** What it is for: checked by whoever asked for it. */
   role: z.unknown(),
 });
@@ -36,6 +39,13 @@ export interface Sandbox {
   readonly reaperPid: number;
   /** bubblewrap outside: in the sandbox's network, and in the mounts it was made in. */
   readonly monitorPid: number;
+  /** As its pid namespace was when it was made: an inode. */
+  readonly pidNamespace: number;
+  readonly group: { tenant: string; member: string } | undefined;
+  /** Undefined for one that was started by a daemon without `verify`. */
+  readonly promise: SandboxPromise | undefined;
+  /** Kept all that it was promised when it was looked at first. */
+  readonly verified: boolean;
   /** Settles once, after all inside is dead and its group, record and status are removed. */
   readonly exited: Promise<SandboxExit>;
   readonly stdout: NodeJS.ReadableStream | null;
@@ -47,6 +57,7 @@ export interface Sandbox {
   stop(graceMs: number): Promise<SandboxExit>;
   /** Replaces what is recorded as its role. */
   record(role: unknown): void;
+  markVerified(): void;
 }
 
 /**
@@ -65,6 +76,8 @@ export interface SandboxRegistry {
   ): Promise<Sandbox>;
   /** The living ones of the daemon before; called once, first. */
   adopt(): Promise<Sandbox[]>;
+  /** That live now, whoever started them. */
+  all(): Sandbox[];
   close(): void;
 }
 
@@ -79,6 +92,7 @@ export function createSandboxRegistry(options: {
 }): SandboxRegistry {
   const { launcher, groups, directory, log } = options;
   const adopted = new Map<SandboxRecord, () => void>();
+  const living = new Map<string, Sandbox>();
   const sweep = setInterval(lookAtAdopted, adoptedSweepMs);
   sweep.unref();
   const recordFile = (id: string): string => `${directory}/${id}.json`;
@@ -120,12 +134,13 @@ export function createSandboxRegistry(options: {
     }
     launcher.removeFiles(record.id);
     rmSync(recordFile(record.id), { force: true });
+    living.delete(record.id);
     return { exitCode, outOfMemory };
   }
 
   function wrap(record: SandboxRecord, ended: Promise<void>, streams: Pick<Sandbox, 'stdout' | 'duplex'>): Sandbox {
     const exited = ended.then(() => finish(record));
-    return {
+    const sandbox: Sandbox = {
       id: record.id,
       startedAtMs: record.startedAtMs,
       get role() {
@@ -133,6 +148,12 @@ export function createSandboxRegistry(options: {
       },
       reaperPid: record.reaper.pid,
       monitorPid: record.monitor.pid,
+      pidNamespace: record.pidNamespace,
+      group: record.group,
+      promise: record.promise,
+      get verified() {
+        return record.verified ?? false;
+      },
       exited,
       ...streams,
       commandPid: () => commandOf(record)?.pid ?? 0,
@@ -146,7 +167,14 @@ export function createSandboxRegistry(options: {
         record.role = role;
         save(record);
       },
+      markVerified() {
+        if (!living.has(record.id)) return;
+        record.verified = true;
+        save(record);
+      },
     };
+    living.set(record.id, sandbox);
+    return sandbox;
   }
 
   /** What the daemon before began to make and did not live to record. */
@@ -179,6 +207,7 @@ export function createSandboxRegistry(options: {
           pidNamespace,
           ...(group && { group }),
           startedAtMs: Date.now(),
+          promise: promiseOf(spec, launch),
           role,
         };
         saveOrKill(record);
@@ -199,6 +228,7 @@ export function createSandboxRegistry(options: {
       return living.map((record) => wrap(record, new Promise((resolve) => adopted.set(record, resolve)), { stdout: null, duplex: null }));
     },
 
+    all: () => [...living.values()],
     close: () => clearInterval(sweep),
   };
 }

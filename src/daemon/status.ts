@@ -1,14 +1,16 @@
-import type { AppName } from '../base/ids.ts';
-import type { AppState, AppStatus, TenantState, TenantStatus, WorkerStatus } from '../protocol/control.ts';
+import type { AppName, TenantName } from '../base/ids.ts';
+import type { Problem } from '../base/problem.ts';
+import type { AppState, AppStatus, NetworkStatus, TenantState, TenantStatus, WorkerStatus } from '../protocol/control.ts';
 import { localRelease } from './app-order.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import type { Tenant } from './tenant.ts';
 import type { Worker } from './workers.ts';
 
 /** One tenant as `status` shows it: from what the daemon started and the kernel says, and from the host only reasons. */
-export function tenantStatus(machine: Machine, tenant: Tenant): TenantStatus {
+export function tenantStatus(machine: Machine, tenant: Tenant, network: NetworkStatus | undefined): TenantStatus {
   const desired = tenant.picture.desired();
   const use = machine.groups?.useOf(tenantGroup(tenant.name));
+  const disk = tenant.resources.disk.use();
   return {
     name: tenant.name,
     uid: tenant.resources.uid(),
@@ -19,7 +21,25 @@ export function tenantStatus(machine: Machine, tenant: Tenant): TenantStatus {
     hostPid: tenant.host.pid(),
     memoryBytes: use?.memoryBytes ?? 0,
     cpuSeconds: Math.round((use?.cpuSeconds ?? 0) * 1_000) / 1_000,
+    ...(disk && { diskBytes: disk.bytes, diskLimitBytes: disk.bytesLimit, files: disk.files, filesLimit: disk.filesLimit }),
+    ...(network && { network }),
     apps: (desired?.apps ?? []).map(({ app }) => appStatus(machine, tenant, app)),
+  };
+}
+
+/** A tenant of whom nothing good is known: only its problems. */
+export function brokenStatus({ name, problems }: { name: TenantName; problems: readonly Problem[] }): TenantStatus {
+  return {
+    name,
+    uid: 0,
+    state: 'failed',
+    plan: '',
+    domains: [],
+    problems: [...problems],
+    hostPid: 0,
+    memoryBytes: 0,
+    cpuSeconds: 0,
+    apps: [],
   };
 }
 
@@ -32,6 +52,7 @@ function tenantState(tenant: Tenant): TenantState {
 
 const blockingCodes = new Set([
   'TENANTD_E_LAYER_MISSING',
+  'TENANTD_E_DISK_IMAGE',
   'TENANTD_E_USER',
   'TENANTD_E_SANDBOX',
   'TENANTD_E_HOST_FAILED',

@@ -3,6 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import { isValidChain, sealEntry, type AuditEntry, type AuditRecord } from './audit.ts';
+import { createSecretRows, type SecretRows, secretTables } from './secret-rows.ts';
+import { inTransaction } from './transaction.ts';
 
 /** What is remembered of one app: its last good manifest (as checked JSON) and which workers are current. */
 export interface StoredApp {
@@ -33,6 +35,8 @@ export interface Store {
   setApp(tenant: TenantName, app: AppName, stored: StoredApp): void;
   isStopped(tenant: TenantName, app: AppName): boolean;
   setStopped(tenant: TenantName, app: AppName, stopped: boolean): void;
+  /** Sealed: what opens them is not in here. */
+  readonly secrets: SecretRows;
   appendAudit(entry: AuditEntry): AuditRecord;
   /** False when a record was edited, cut out or put elsewhere. */
   verifyAudit(): boolean;
@@ -46,10 +50,9 @@ export interface UidRange {
   isTaken(uid: number): boolean;
 }
 
-const schemaVersion = 1;
-
-const schema = `
-  CREATE TABLE uids (tenant TEXT NOT NULL, app TEXT NOT NULL, uid INTEGER NOT NULL UNIQUE, PRIMARY KEY (tenant, app)) STRICT;
+/** What each version has more than the one before it. */
+const migrations = [
+  `CREATE TABLE uids (tenant TEXT NOT NULL, app TEXT NOT NULL, uid INTEGER NOT NULL UNIQUE, PRIMARY KEY (tenant, app)) STRICT;
   CREATE TABLE configs (tenant TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL) STRICT;
   CREATE TABLE domains (tenant TEXT NOT NULL, domain TEXT NOT NULL UNIQUE, PRIMARY KEY (tenant, domain)) STRICT;
   CREATE TABLE apps (tenant TEXT NOT NULL, app TEXT NOT NULL, manifest TEXT NOT NULL, generation_key TEXT NOT NULL,
@@ -59,9 +62,10 @@ const schema = `
     before TEXT NOT NULL, after TEXT NOT NULL, outcome TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL,
     PRIMARY KEY (tenant, sequence)) STRICT;
   CREATE TRIGGER audit_is_append_only_1 BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
-  CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
-  PRAGMA user_version = ${schemaVersion};
-`;
+  CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;`,
+  secretTables,
+];
+const schemaVersion = migrations.length;
 
 /** Throws TENANTD_E_STATE when the file can't be opened, is no state store, or is from a newer version. */
 export function openStore(file: string, uids: UidRange): Store {
@@ -80,13 +84,19 @@ function openDatabase(file: string): DatabaseSync {
   try {
     // Before anything is written: what is refused stays as it is.
     const version = assertOurs(database, file, sizeBytes);
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-    if (version === 0) inTransaction(database, () => database.exec(schema));
+    // What is deleted is overwritten: a wrapped key that was replaced must not be found on the disk.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;');
+    if (version < schemaVersion) inTransaction(database, () => migrate(database, version));
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+function migrate(database: DatabaseSync, version: number): void {
+  for (const migration of migrations.slice(version)) database.exec(migration);
+  database.exec(`PRAGMA user_version = ${schemaVersion}`);
 }
 
 /** Answers with the version of the store; 0 for a file that is new. */
@@ -104,18 +114,6 @@ function assertOurs(database: DatabaseSync, file: string, sizeBytes: number): nu
   const isNew = sizeBytes === 0 || (numberOf('PRAGMA page_count') > 0 && numberOf('SELECT count(*) FROM sqlite_schema') === 0);
   if (version === 0 && !isNew) throw new Error('it holds something else');
   return version;
-}
-
-function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    database.exec('ROLLBACK');
-    throw error;
-  }
 }
 
 function createStore(database: DatabaseSync, uids: UidRange): Store {
@@ -189,6 +187,8 @@ function createStore(database: DatabaseSync, uids: UidRange): Store {
       stopped
         ? run('INSERT OR IGNORE INTO stopped_apps VALUES (?, ?)', tenant, app)
         : run('DELETE FROM stopped_apps WHERE tenant = ? AND app = ?', tenant, app),
+
+    secrets: createSecretRows(database),
 
     appendAudit: (entry) =>
       inTransaction(database, () => {

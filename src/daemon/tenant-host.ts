@@ -50,7 +50,7 @@ export interface TenantHost {
 }
 
 export interface HostOrder {
-  network: LaunchOptions['network'];
+  launch: Pick<LaunchOptions, 'network' | 'mounts'>;
   appsDir: string;
   appsDirId: string;
 }
@@ -179,7 +179,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
         sandbox = await machine.registry.start(
           specOf(order),
           {
-            network: order.network,
+            ...order.launch,
             outOfMemoryScore: 0,
             output: 'pipe',
             ownSocket: { path: paths.socketOf(tenant, staticSocket), uid: 0, gid: machine.edgeUser.gid, mode: 0o660 },

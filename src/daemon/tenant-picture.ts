@@ -10,6 +10,7 @@ import type { TenantRoutes } from '../protocol/edge.ts';
 import type { AppSpec } from '../protocol/host.ts';
 import { type AppOrder, clampToPlan, generationKeyOf, toAppSpec } from './app-order.ts';
 import type { DesiredTenant } from './desired.ts';
+import { callsGranted } from './grant-ledger.ts';
 import type { WantedTenant } from './plan.ts';
 import type { Store, StoredApp } from './store.ts';
 
@@ -32,6 +33,7 @@ export interface TenantPicture {
   routes(): Omit<TenantRoutes, 'apps'>;
   urlsOf(app: AppName): { host: string; path: string }[];
   limits(): Plan;
+  egress(): TenantConfig['egress'];
   /** Undefined while the tenant has no `apps/`. */
   appsDir(): string | undefined;
   wanted(): WantedTenant | undefined;
@@ -42,6 +44,11 @@ export interface TenantPicture {
   setManifests(results: ReadonlyMap<AppName, AppAnswer>): void;
   replaceWorkers(app: AppName): void;
   setStopped(app: AppName, stopped: boolean): void;
+  /** From now on each app is described with the secrets that it has now: not all are to be replaced at once. */
+  holdSecrets(): void;
+  /** Those whose secrets are others than when they were held; all the others are released. */
+  heldApps(): AppName[];
+  releaseSecrets(app: AppName): void;
 }
 
 export function createTenantPicture(store: Store, tenant: TenantName): TenantPicture {
@@ -50,6 +57,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   const stale = new Set<AppName>();
   /** Their stored manifest is of another folder: not to be used before it was read again. */
   const outdated = new Set<AppName>();
+  const heldSecrets = new Map<AppName, string>();
   const stateProblems = new Map<AppName, Problem>();
   const manifestProblems = new Map<AppName, Problem[]>();
 
@@ -80,7 +88,9 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     const manifest = stored && appManifestSchema.safeParse(stored.manifest).data;
     if (!desired || !stored || !manifest) return [];
     const order = clampToPlan(manifest, desired.config.limits);
-    const generationKey = generationKeyOf(order, folderId);
+    // A static app gets none.
+    const secretsRevision = manifest.kind === 'static' ? '' : (heldSecrets.get(app) ?? store.secrets.revisionOf(tenant, app));
+    const generationKey = generationKeyOf(order, folderId, secretsRevision, manifest.kind === 'static' ? [] : desired.sharedBy);
     const next = { manifest: stored.manifest, generationKey, generation: stored.generation + 1 };
     const generation = generationKey !== stored.generationKey && remember(app, next) ? next.generation : stored.generation;
     return [[app, { order, spec: toAppSpec(app, order, { generation, stopped: store.isStopped(tenant, app) }) }]];
@@ -117,7 +127,8 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     const { hosts } = described().routing;
     const { redirect, hstsSeconds } = tls;
     const brand = branding.name !== undefined && { brandName: branding.name };
-    return { tenant, hosts, limits: limits.requests, tls: { redirect, hstsSeconds }, ...brand };
+    const grants = desired ? callsGranted(desired) : [];
+    return { tenant, hosts, limits: limits.requests, tls: { redirect, hstsSeconds }, grants, ...brand };
   }
 
   function markStale(apps: readonly AppName[] = (desired?.apps ?? []).map(({ app }) => app)): void {
@@ -143,6 +154,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     routes,
     urlsOf: (app) => described().routing.urlsByApp.get(app) ?? [],
     limits: () => config().limits,
+    egress: () => config().egress,
     appsDir: () => (desired && desired.appsDirId !== '' ? desired.appsDir : undefined),
     wanted() {
       if (!desired) return undefined;
@@ -150,6 +162,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
       const unread = (app: AppName): boolean => outdated.has(app) || (!apps.has(app) && (stale.has(app) || !manifestProblems.has(app)));
       return {
         limitsKey: JSON.stringify(config().limits),
+        egressKey: config().egress.length === 0 ? '' : JSON.stringify(config().egress),
         routesKey: JSON.stringify([routes(), [...apps].map(([app, { order }]) => [app, order.manifest.compress])]),
         configureKey: JSON.stringify(specs()),
         appsDirId: desired.appsDirId,
@@ -186,6 +199,18 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     },
     setStopped(app, stopped) {
       store.setStopped(tenant, app, stopped);
+      kept = undefined;
+    },
+    holdSecrets() {
+      for (const app of described().apps.keys()) if (!heldSecrets.has(app)) heldSecrets.set(app, store.secrets.revisionOf(tenant, app));
+    },
+    heldApps() {
+      const isSame = ([app, revision]: [AppName, string]): boolean => revision === store.secrets.revisionOf(tenant, app);
+      for (const [app] of [...heldSecrets].filter(isSame)) heldSecrets.delete(app);
+      return [...heldSecrets.keys()];
+    },
+    releaseSecrets(app) {
+      heldSecrets.delete(app);
       kept = undefined;
     },
   };

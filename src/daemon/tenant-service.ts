@@ -2,11 +2,13 @@ import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
-import { localRelease, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
+import { localRelease, nodeOptionsOf, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Machine } from './machine.ts';
 import { createRate } from './rate.ts';
+import type { Shares } from './shares.ts';
 import type { SandboxExit } from './sandbox-registry.ts';
+import type { SecretVault } from './secret-vault.ts';
 import type { TenantHost } from './tenant-host.ts';
 import type { TenantApp, TenantPicture } from './tenant-picture.ts';
 import type { TenantResources } from './tenant-resources.ts';
@@ -40,12 +42,14 @@ export interface TenantServiceParts {
   machine: Machine;
   edge: EdgeLink;
   log: Log;
+  vault: SecretVault;
   tenant: TenantName;
   picture: TenantPicture;
   resources: TenantResources;
   host: () => TenantHost;
   /** What the host said last of an app's state. */
   toldState: (app: AppName) => 'starting' | 'running' | 'stopped' | 'failed' | undefined;
+  sharesOf: Shares['of'];
   isPublished: () => boolean;
   urlsOf: (app: AppName) => string[];
   /** Something that is waited for, or shown, may be different now. */
@@ -66,15 +70,19 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
       throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant}/${app} is not to run`, 'see tenantctl status');
     }
     assertMayStart(app, known.order.workers);
-    const { heapMegabytes, manifest } = known.order;
+    const { manifest } = known.order;
+    const nodeOptions = nodeOptionsOf(app, known.order);
     const { generation } = known.spec;
-    const worker = await workers.start({ app, generation, drainMs: manifest.drainMs, settings, heapMegabytes, twin: twinOf(app) });
+    const handOver = parts.vault.handOver(tenant, app);
+    const order = { app, generation, drainMs: manifest.drainMs, settings, nodeOptions, twin: twinOf(app), handOver };
+    const worker = await workers.start(order);
     parts.onChange();
     return worker;
   }
 
   function twinOf(app?: AppName): Twin {
-    const around = { machine, tenant, launch: resources.surroundings() };
+    const shares = parts.sharesOf(picture.desired()?.sharedBy ?? []);
+    const around = { machine, tenant, launch: { ...resources.surroundings(), shares } };
     if (app === undefined) {
       const limits = picture.limits();
       const user = resources.ensureUser();

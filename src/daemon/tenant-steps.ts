@@ -1,11 +1,13 @@
-import type { AppName, TenantName } from '../base/ids.ts';
+import type { TenantName } from '../base/ids.ts';
+import type { Plan } from '../config/plans.ts';
 import type { HostSettings } from '../protocol/host.ts';
-import type { HostedAppState } from './host-handlers.ts';
+import type { HostedApps } from './hosted-apps.ts';
 import type { LogReader } from './log-reader.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import { type JobOwner, readManifests } from './manifests.ts';
 import type { ActualTenant, Step } from './plan.ts';
 import type { TenantContext } from './tenant.ts';
+import type { TenantEgress } from './tenant-egress.ts';
 import type { TenantHost } from './tenant-host.ts';
 import type { TenantPicture } from './tenant-picture.ts';
 import type { TenantResources } from './tenant-resources.ts';
@@ -13,7 +15,7 @@ import type { TenantService } from './tenant-service.ts';
 import { toWorkerInfo } from './workers.ts';
 
 /** What the steps have done so far; `nextStep` compares it with what is wanted. */
-export type StepRecord = Pick<ActualTenant, 'prepared' | 'leftovers' | 'limitsKey' | 'routesKey' | 'configureKey'>;
+export type StepRecord = Pick<ActualTenant, 'prepared' | 'leftovers' | 'limitsKey' | 'egressKey' | 'routesKey' | 'configureKey'>;
 
 /** One function a step of the plan: a step without one, or one without a step, does not compile. */
 export type Steps = { readonly [Do in Step['do']]: (step: Extract<Step, { do: Do }>) => Promise<void> | void };
@@ -28,10 +30,13 @@ export interface StepParts {
   service: TenantService;
   logs: LogReader;
   owner: () => JobOwner;
-  appStates: Map<AppName, HostedAppState>;
+  hosted: Pick<HostedApps, 'keepOnly'>;
+  egress: TenantEgress;
   /** Whether the limits are in force; if not, they are set again soon. */
   noteLimits: (inForce: boolean) => void;
 }
+
+const leastLogBytes = 16_384;
 
 export async function executeStep(steps: Steps, step: Step): Promise<void> {
   // Each function takes exactly the step of its own name.
@@ -39,7 +44,7 @@ export async function executeStep(steps: Steps, step: Step): Promise<void> {
 }
 
 export function createSteps(parts: StepParts): Steps {
-  const { context, name, actual, picture, resources, host, service, appStates } = parts;
+  const { context, name, actual, picture, resources, host, service, hosted } = parts;
   const { machine, edge } = context;
 
   return {
@@ -48,12 +53,20 @@ export function createSteps(parts: StepParts): Steps {
       await resources.prepare(picture.limits());
       await host.open();
       actual.prepared = true;
+      context.onPrepared();
     },
 
-    'set-limits'() {
+    async 'set-limits'() {
+      const limits = picture.limits();
       // Where there is no room yet, the steps after this one make some: they replace the workers by smaller ones.
-      actual.limitsKey = JSON.stringify(picture.limits());
-      parts.noteLimits(resources.setLimits(picture.limits()));
+      parts.noteLimits(await resources.setLimits(limits));
+      actual.limitsKey = JSON.stringify(limits);
+    },
+
+    async 'set-egress'() {
+      const egressKey = picture.wanted()?.egressKey ?? '';
+      actual.egressKey = egressKey;
+      await parts.egress.set(resources.network(), egressKey === '' ? [] : picture.egress());
     },
 
     async 'read-manifests'({ apps }) {
@@ -68,13 +81,15 @@ export function createSteps(parts: StepParts): Steps {
     },
 
     'publish-routes'() {
+      // The edge makes sockets in them.
+      for (const app of picture.apps().keys()) resources.ensureGateway(app);
       actual.routesKey = picture.wanted()?.routesKey ?? '';
       edge.setTenant({ ...picture.routes(), apps: [...picture.apps().keys()].map((app) => service.routeOf(app)) });
     },
 
     async 'start-host'() {
       const { appsDir } = parts.owner();
-      await host.start({ network: resources.network(), appsDir, appsDirId: picture.desired()?.appsDirId ?? '' });
+      await host.start({ launch: resources.surroundings(), appsDir, appsDirId: picture.desired()?.appsDirId ?? '' });
       for (const app of picture.apps().keys()) service.publish(app);
     },
 
@@ -82,13 +97,14 @@ export function createSteps(parts: StepParts): Steps {
       const connection = host.connection();
       const apps = picture.specs();
       const { maxBytes, keep } = context.logs;
-      const settings: HostSettings = { tenant: name, logMaxBytes: maxBytes, logKeep: keep };
+      const logMaxBytes = Math.min(maxBytes, logBytesOf(picture.limits(), apps.length * (keep + 1)));
+      const settings: HostSettings = { tenant: name, logMaxBytes, logKeep: keep };
       const living = service.workers.all().filter(({ draining }) => !draining);
       await host.request('configure', { settings, apps, workers: living.map(toWorkerInfo) });
       // Another host may have connected meanwhile: it knows nothing yet.
       if (host.connection() !== connection) return;
       actual.configureKey = JSON.stringify(apps);
-      for (const app of appStates.keys()) if (!apps.some((spec) => spec.app === app)) appStates.delete(app);
+      hosted.keepOnly(apps.map(({ app }) => app));
       await parts.logs.resume();
     },
 
@@ -96,6 +112,8 @@ export function createSteps(parts: StepParts): Steps {
       edge.removeTenant(name);
       actual.routesKey = '';
     },
+
+    'end-sessions': () => context.sessions.endOf(name),
 
     async 'stop-workers'() {
       await Promise.all(service.workers.all().map(({ id }) => service.endWorker(id, 'the tenant is stopped')));
@@ -105,20 +123,28 @@ export function createSteps(parts: StepParts): Steps {
 
     async dismantle() {
       await host.close();
+      await context.egress.remove(name);
       await resources.release();
-      appStates.clear();
-      Object.assign(actual, { prepared: false, leftovers: false, limitsKey: '', configureKey: '' });
+      hosted.keepOnly([]);
+      Object.assign(actual, { prepared: false, leftovers: false, limitsKey: '', egressKey: '', configureKey: '' });
     },
   };
+}
+
+/** All logs together take at most a tenth of the tenant's disk, which they share with its data. */
+function logBytesOf({ diskBytes }: Plan, files: number): number {
+  return Math.max(leastLogBytes, Math.floor(diskBytes / 10 / Math.max(1, files)));
 }
 
 /** Who a job of this tenant works for, and on what. */
 export function jobOwnerOf({ paths }: Machine, resources: TenantResources, picture: TenantPicture): JobOwner {
   const { tenant } = picture;
+  const mounts = resources.disk.mounts();
   return {
     tenant,
     group: tenantGroup(tenant),
     user: resources.user(),
+    ...(mounts && { mounts }),
     appsDir: picture.appsDir() ?? paths.emptyDir,
     logsDir: paths.logsDirOf(tenant),
   };

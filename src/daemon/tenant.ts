@@ -7,15 +7,22 @@ import type { Problem } from '../base/problem.ts';
 import type { UrlOf } from './addresses.ts';
 import type { CertsLink } from './certs-link.ts';
 import type { EdgeLink } from './edge-link.ts';
-import { createHostHandlers, type HostedAppState } from './host-handlers.ts';
+import type { Egress } from './egress.ts';
+import type { HostedAppState } from './host-handlers.ts';
+import { createHostedApps, type HostedApps } from './hosted-apps.ts';
 import type { layerProblems } from './layers.ts';
 import { createLogReader, type LogReader } from './log-reader.ts';
 import type { Machine } from './machine.ts';
 import type { JobOwner } from './manifests.ts';
 import { createOwnCertificate, type OwnCertificate } from './own-certificate.ts';
 import { type ActualTenant, nextStep } from './plan.ts';
+import type { ResolverLink } from './resolver-link.ts';
 import type { Sandbox } from './sandbox-registry.ts';
+import type { Shares } from './shares.ts';
+import type { SecretVault } from './secret-vault.ts';
+import type { Sessions } from './shell-sessions.ts';
 import type { Store } from './store.ts';
+import { createTenantEgress } from './tenant-egress.ts';
 import { createTenantHost, type TenantHost } from './tenant-host.ts';
 import { createTenantPicture, type TenantPicture } from './tenant-picture.ts';
 import { createTenantResources, type TenantResources } from './tenant-resources.ts';
@@ -23,6 +30,7 @@ import { createWaiters, type Waiters } from './waiters.ts';
 import { createTenantService, type TenantService } from './tenant-service.ts';
 import { createSteps, executeStep, jobOwnerOf, type StepRecord } from './tenant-steps.ts';
 import type { Twin } from './twin.ts';
+import type { DriftBook } from './verify-drift.ts';
 import type { Worker, Workers } from './workers.ts';
 
 export interface TenantContext {
@@ -34,8 +42,17 @@ export interface TenantContext {
   log: Log;
   userPrefix: string;
   logs: { maxBytes: number; keep: number };
+  vault: SecretVault;
+  sharesOf: Shares['of'];
+  /** A tenant's disk is there. */
+  onPrepared: () => void;
+  drift: Pick<DriftBook, 'problems'>;
+  egress: Egress;
+  resolver: ResolverLink;
+  sessions: Sessions;
   layers: ReturnType<typeof layerProblems>;
   withNetwork: boolean;
+  withDisk: boolean;
   urlOf: UrlOf;
   /** Nothing is wanted of it and nothing is there any more. */
   onGone: (tenant: TenantName) => void;
@@ -72,7 +89,11 @@ export interface Tenant {
   /** Takes the next step; false when there is none now. */
   advance(): Promise<boolean>;
   replaceWorkers(app: AppName): void;
+  /** Replaces an app's workers if its secrets are others than when they were held (`picture.holdSecrets`). */
+  releaseSecrets(app: AppName): void;
   setStopped(app: AppName, stopped: boolean): void;
+  /** Stops it, so that its disk is unmounted and checked, and starts it again; requests wait meanwhile. */
+  remount(): void;
   adopt(sandbox: Sandbox, role: 'host' | 'worker'): void;
 }
 
@@ -80,10 +101,11 @@ const retryPolicy: BackoffPolicy = { firstMs: 1_000, maxMs: 60_000, healthyMs: 0
 
 export function createTenant(context: TenantContext, name: TenantName): Tenant {
   const { machine, store, edge, log } = context;
-  const actual: StepRecord = { prepared: false, leftovers: false, limitsKey: '', routesKey: '', configureKey: '' };
+  const egressKey = context.egress.isThere(name) ? 'left' : '';
+  const actual: StepRecord = { prepared: false, leftovers: false, limitsKey: '', egressKey, routesKey: '', configureKey: '' };
   let failedSteps = 0;
+  let remounting = false;
   const stepProblems = new Map<string, Problem>();
-  const appStates = new Map<AppName, HostedAppState>();
 
   const picture = createTenantPicture(store, name);
   const certificate = createOwnCertificate({ edge, picture, paths: machine.paths, tenant: name, log });
@@ -94,42 +116,32 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     tenant: name,
     userPrefix: context.userPrefix,
     withNetwork: context.withNetwork,
+    withDisk: context.withDisk,
+  });
+  const egress = createTenantEgress(context.egress, name, log, () => {
+    actual.egressKey = 'failed';
+    context.requestReconcile(name);
   });
   const user = (): UnixUser => resources.user();
   const service: TenantService = createTenantService({
-    ...{ machine, edge, log, tenant: name, picture, resources, urlsOf },
+    ...{ machine, edge, log, vault: context.vault, sharesOf: context.sharesOf, tenant: name, picture, resources, urlsOf },
     host: () => host,
-    toldState: (app) => appStates.get(app)?.state,
+    toldState: (app) => hosted.stateOf(app)?.state,
     isPublished: () => actual.routesKey !== '',
     onChange: waiters.notify,
   });
-  const host: TenantHost = createTenantHost({ machine, tenant: name, user, handlers: handlersForHost(), onChange: hostChanged });
+  const hosted: HostedApps = createHostedApps({
+    ...{ picture, startWorker, service: () => service, onLogLines: (event) => logs.hear(event) },
+    onManifestChanged(app) {
+      picture.markStale([app]);
+      context.requestReconcile(name);
+    },
+  });
+  const host: TenantHost = createTenantHost({ machine, tenant: name, user, handlers: hosted.handlers, onChange: hostChanged });
   const owner = (): JobOwner => jobOwnerOf(machine, resources, picture);
   const logs: LogReader = createLogReader({ machine, host, owner });
-  const steps = createSteps({ context, name, actual, picture, resources, host, service, logs, owner, appStates, noteLimits });
+  const steps = createSteps({ context, name, actual, picture, resources, host, service, logs, owner, hosted, egress, noteLimits });
   const { workers } = service;
-
-  function handlersForHost() {
-    return createHostHandlers({
-      appState(state) {
-        // A host may name any app: what is kept of its words is bounded by the apps there are (Invariant 12).
-        if (!picture.apps().has(state.app)) return;
-        const before = appStates.get(state.app)?.state;
-        appStates.set(state.app, state);
-        service.publish(state.app);
-        // Apps with workers are announced when one of these is ready.
-        if (state.state === 'running' && before !== 'running' && isStatic(state.app)) service.announce(state.app);
-      },
-      startWorker,
-      stopWorker: (id, reason) => void service.endWorker(id, reason),
-      workerReady: (id) => service.serve(id),
-      manifestChanged(app) {
-        picture.markStale([app]);
-        context.requestReconcile(name);
-      },
-      logLines: (event) => logs.hear(event),
-    });
-  }
 
   /** Why a worker could not be started is the tenant's problem until one could. */
   async function startWorker(app: AppName): Promise<Worker> {
@@ -138,26 +150,16 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       stepProblems.delete(`start ${app}`);
       return worker;
     } catch (error) {
-      stepProblems.set(`start ${app}`, { ...toProblem(error), app });
+      const problem = toProblem(error);
+      // Of secrets that can't be opened the vault tells, once for all apps.
+      if (problem.code !== 'TENANTD_E_SECRETS') stepProblems.set(`start ${app}`, { ...problem, app });
       throw error;
     }
   }
 
-  /** What the host itself served waits at the edge until another one does. */
-  function forgetStatic(): void {
-    for (const app of [...appStates.keys()].filter(isStatic)) {
-      appStates.delete(app);
-      service.publish(app);
-    }
-  }
-
-  function isStatic(app: AppName): boolean {
-    return picture.apps().get(app)?.spec.kind === 'static';
-  }
-
   function hostChanged(): void {
     actual.configureKey = '';
-    if (!host.isAlive()) forgetStatic();
+    if (!host.isAlive()) hosted.forgetStatic();
     waiters.notify();
     context.requestReconcile(name);
   }
@@ -165,11 +167,15 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   // Steps
 
   function observe(): ActualTenant {
-    return { ...actual, host: host.state(), hostAppsDirId: host.appsDirId(), workers: workers.all().length };
+    // What is taken down to come back keeps its routes.
+    const kept = remounting && picture.desired() && { routesKey: '' };
+    const sessions = context.sessions.countOf(name);
+    return { ...actual, ...kept, host: host.state(), hostAppsDirId: host.appsDirId(), workers: workers.all().length, sessions };
   }
 
   async function advance(): Promise<boolean> {
-    const step = nextStep(context.layers.blocking ? undefined : picture.wanted(), observe());
+    if (!actual.leftovers) remounting = false;
+    const step = nextStep(context.layers.blocking || remounting ? undefined : picture.wanted(), observe());
     if (!step && !picture.desired()) context.onGone(name);
     if (!step) return false;
     try {
@@ -213,17 +219,21 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       ...picture.problems(),
       ...certificate.problems(),
       ...(context.certs?.problems(name) ?? []),
+      ...context.vault.problems(name),
+      ...context.drift.problems(name),
       ...context.layers.problems,
+      ...resources.disk.problems(),
+      ...egress.problems(),
       ...stepProblems.values(),
       ...hostProblems(host),
-      ...[...appStates.values()].flatMap(appProblems),
+      ...hosted.problems(),
     ];
     return all.map((problem) => Object.assign({}, problem, { tenant: name }));
   }
 
   return {
     ...{ name, picture, resources, host, workers, waiters, logs, certificate, advance, problems, urlsOf },
-    stateOf: (app) => appStates.get(app),
+    stateOf: (app) => hosted.stateOf(app),
     twinOf(app) {
       if (actual.prepared && picture.desired()) return service.twinOf(app);
       throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `${name} does not run`, `see tenantctl status ${name}`);
@@ -239,9 +249,19 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       picture.replaceWorkers(app);
       context.requestReconcile(name);
     },
+    releaseSecrets(app) {
+      picture.releaseSecrets(app);
+      context.requestReconcile(name);
+    },
     setStopped(app, stopped) {
       picture.setStopped(app, stopped);
       service.publish(app);
+      context.requestReconcile(name);
+    },
+    remount() {
+      if (remounting) return;
+      remounting = true;
+      log.warn({ tenant: name }, 'is stopped and started again: its disk has to be checked');
       context.requestReconcile(name);
     },
     adopt(sandbox, role) {
@@ -258,11 +278,6 @@ function hostProblems(host: TenantHost): Problem[] {
   return [
     { code: 'TENANTD_E_HOST_FAILED', message: `the tenant host ended ${host.failures()} times in a row`, fix: 'see the log of the daemon' },
   ];
-}
-
-function appProblems({ app, state, code, reason }: HostedAppState): Problem[] {
-  if (state !== 'failed' || !code) return [];
-  return [{ code, message: `${app}: ${reason ?? 'failed'}`, fix: `see what it printed: tenantctl logs`, app }];
 }
 
 function toProblem(error: unknown): Problem {

@@ -2,13 +2,14 @@ import type { AppName, TenantName } from '../base/ids.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import type { UnixUser } from '../privileged/users.ts';
+import { gatewayDir } from '../protocol/edge-paths.ts';
 import { type AppOrder, localRelease } from './app-order.ts';
 import { baseEnvironment, type Machine, programBinds, tenantGroup } from './machine.ts';
 
 /** What a sandbox of a tenant is made of, whatever runs in it: a worker, a shell, probes. */
 export interface Twin {
   spec: Omit<SandboxSpec, 'id' | 'command'>;
-  launch: Pick<LaunchOptions, 'network' | 'mounts'>;
+  launch: Pick<LaunchOptions, 'network' | 'mounts' | 'shares'>;
   /** Its limits are the tenant's: the control group that it is a member of. */
   group: string;
 }
@@ -44,6 +45,7 @@ export function appTwin(
         { source: paths.appDirOf(tenant, app), target: folder, access: 'read' },
         { source: paths.dataDirOf(tenant, app), target: '/data', access: 'write' },
         { source: paths.sharedDirOf(tenant), target: '/data/shared', access: 'write' },
+        { source: paths.gatewayDirOf(tenant, app), target: gatewayDir, access: 'read' },
       ],
       tmpBytes: order.tmpBytes,
       tmpInodes: order.tmpInodes,

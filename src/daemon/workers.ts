@@ -17,10 +17,11 @@ export interface WorkerOrder {
   generation: number;
   drainMs: number;
   settings: WorkerSettings;
-  /** V8's old space; the control group limits the whole. */
-  heapMegabytes: number;
+  nodeOptions: readonly string[];
   /** Its sandbox, but for what makes it this worker's. */
   twin: Twin;
+  /** Its secrets. */
+  handOver: Buffer;
 }
 
 export interface Worker {
@@ -132,7 +133,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
       ...spec,
       id: `w.${tenant}.${id}`,
       env: { ...spec.env, ...(port > 0 && { PORT: String(port) }) },
-      command: programCommand('worker', order.settings, [`--max-old-space-size=${order.heapMegabytes}`]),
+      command: programCommand('worker', order.settings, order.nodeOptions),
     };
   }
 
@@ -164,6 +165,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
             output,
             ownSocket,
             inherit: [report],
+            handOver: order.handOver,
             group: { tenant: order.twin.group, member: `w.${id}` },
           },
           role,

@@ -16,6 +16,8 @@ export type AccessOutcome =
   | 'malformed'
   /** 421: no tenant has the host, or the connection's certificate is another one's. */
   | 'misdirected'
+  /** 403 of the edge: an app called another tenant's app without a grant. */
+  | 'not-granted'
   /** 404 of the edge: the tenant has no app at the path. */
   | 'no-app'
   /** 413, 414, 431. */

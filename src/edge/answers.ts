@@ -19,6 +19,7 @@ export interface Answer {
 export const answers = {
   malformed: { status: 400, sentence: 'The request is malformed.', outcome: 'malformed', close: true },
   ambiguousPath: { status: 400, sentence: 'The path of this address can be read in more than one way.', outcome: 'malformed' },
+  notGranted: { status: 403, sentence: 'No grant lets this app call that.', outcome: 'not-granted' },
   notFound: { status: 404, sentence: 'There is nothing at this address.', outcome: 'no-app' },
   slowRequest: { status: 408, sentence: 'The request did not arrive in time.', outcome: 'client-slow', close: true },
   bodyTooLarge: { status: 413, sentence: 'The request is larger than this site accepts.', outcome: 'too-large' },

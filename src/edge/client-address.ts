@@ -1,3 +1,4 @@
+import type { Caller } from './gateways.ts';
 import type { ProxiedConnection } from './proxied-connection.ts';
 import { canonicalAddress } from './ip-address.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
@@ -33,6 +34,16 @@ export function peerOf(socket: Endpoints, secure: boolean, proxies: TrustedProxi
     port: proxied?.destination?.port ?? socket.localPort ?? (secure ? 443 : 80),
     trusted: (!proxied || proxied.source !== undefined) && proxies.trusts(address),
   };
+}
+
+/** An app of another tenant: it has a name instead of an address. */
+export function callerPeer({ tenant, app }: Caller): Peer {
+  return { address: `${tenant}/${app}`, proto: 'http', port: 80, trusted: false };
+}
+
+/** "unknown" as in RFC 7239 6: an address that is none could be taken for the machine's own. */
+export function callerFields({ tenant, app }: Caller): string {
+  return `x-tenantd-caller: ${tenant}/${app}\r\n${clientFields({ address: 'unknown', proto: 'http', port: 80 })}`;
 }
 
 /** The field lines that tell an app who its client is. One address, not the chain of proxies: what is left of it nobody vouches for. */

@@ -5,14 +5,15 @@ import type { Refusal } from '../http1/refusals.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type Answer, answerRefusal, answers } from './answers.ts';
 import { Backlog } from './backlog.ts';
-import { ConnectionFacts } from './connection-facts.ts';
+import { ConnectionFacts, type ConnectionOrigin } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ServedConnection } from './edge.ts';
 import { Exchange } from './exchange.ts';
 import { writeHttp1Answer, writeHttp1Body, writeHttp1Head, writeHttp1Interim } from './http1-writer.ts';
-import type { ProxiedConnection } from './proxied-connection.ts';
+import type { OpenCall } from './open-calls.ts';
 import type { RequestClient } from './request-client.ts';
+import type { TenantState } from './tenant-state.ts';
 import { openTunnel } from './tunnel.ts';
 
 /**
@@ -23,7 +24,7 @@ import { openTunnel } from './tunnel.ts';
  * - `pending` holds what came and is not used yet: less than a head's limit and one read. While it can not be used nothing is read.
  * - After `closing` nothing that comes is looked at.
  */
-export class ClientConnection implements Deadline, RequestClient, ServedConnection {
+export class ClientConnection implements Deadline, RequestClient, ServedConnection, OpenCall {
   deadlineAtMs = Infinity;
   readonly socket: Socket;
   readonly connection: ConnectionFacts;
@@ -39,10 +40,11 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   private searchFrom = 0;
   private settling = false;
 
-  constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined, onClose: (connection: ServedConnection) => void) {
+  constructor(edge: EdgeContext, socket: Socket, origin: ConnectionOrigin, onClose: (connection: ServedConnection) => void) {
     this.edge = edge;
     this.socket = socket;
-    this.connection = new ConnectionFacts(edge, socket, proxied);
+    this.connection = new ConnectionFacts(edge, socket, origin);
+    if (origin.caller) edge.calls.add(this);
     socket
       .on('data', (bytes: Buffer) => this.receive(bytes))
       .on('end', () => this.receiveEnd())
@@ -52,11 +54,16 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
       .on('close', () => {
         edge.deadlines.forget(this);
         this.connection.leaveTenant();
+        edge.calls.delete(this);
         onClose(this);
         this.exchange?.onClientGone();
       });
     edge.deadlines.watch(this);
     this.limit(edge.limits.idleMs);
+  }
+
+  get calledTenant(): TenantState | undefined {
+    return this.connection.enteredTenant;
   }
 
   get pending(): Buffer | undefined {

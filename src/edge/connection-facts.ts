@@ -1,10 +1,18 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { countingKey } from './address-counts.ts';
-import { clientFields, type Peer, peerOf } from './client-address.ts';
+import { callerFields, callerPeer, clientFields, type Peer, peerOf } from './client-address.ts';
 import type { EdgeContext } from './context.ts';
+import type { Caller } from './gateways.ts';
 import type { ProxiedConnection } from './proxied-connection.ts';
 import type { TenantState } from './tenant-state.ts';
+
+/** How a connection came here, if not from its peer by TCP. */
+export interface ConnectionOrigin {
+  /** A proxy in front told. */
+  proxied?: ProxiedConnection | undefined;
+  caller?: Caller;
+}
 
 /**
  * What is known of a client's connection, whatever comes over it.
@@ -19,15 +27,26 @@ export class ConnectionFacts {
   readonly tlsVersion: string;
   /** Whole field lines that tell an app who its client is, unless a trusted proxy says more. */
   readonly clientFields: string;
+  /** It came over the gateway of an app, which nobody else can reach. */
+  readonly caller: Caller | undefined;
+  /** `globex/web`, of that app. */
+  readonly callerName: string | undefined;
   private tenant: TenantState | undefined = undefined;
   private key: string | undefined = undefined;
 
-  constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined) {
+  constructor(edge: EdgeContext, socket: Socket, origin: ConnectionOrigin = {}) {
     const secure = socket instanceof TLSSocket;
-    this.peer = peerOf(socket, secure, edge.trustedProxies, proxied);
+    this.caller = origin.caller;
+    this.callerName = origin.caller && `${origin.caller.tenant}/${origin.caller.app}`;
+    this.peer = origin.caller ? callerPeer(origin.caller) : peerOf(socket, secure, edge.trustedProxies, origin.proxied);
     this.serverName = secure && typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
     this.tlsVersion = secure ? (socket.getProtocol() ?? '') : '';
-    this.clientFields = clientFields(this.peer);
+    this.clientFields = origin.caller ? callerFields(origin.caller) : clientFields(this.peer);
+  }
+
+  /** Of its last request. */
+  get enteredTenant(): TenantState | undefined {
+    return this.tenant;
   }
 
   /** False when its client has as many connections to the tenant as one may have. A proxy of ours is no client. */

@@ -6,6 +6,8 @@ export interface ContextClaims {
   app: string;
   host: string;
   release: string;
+  /** The app of another tenant that asks, as `tenant/app`. */
+  caller?: string;
 }
 
 export type ContextKeys = EdgeKeyNotifications['set-context-keys']['keys'];
@@ -24,9 +26,10 @@ export class ContextSigner {
   }
 
   /** `atMs`: by the clock of the world. */
-  sign({ tenant, app, host, release }: ContextClaims, atMs: number): string {
+  sign(about: ContextClaims, atMs: number): string {
+    const { tenant, app } = about;
     const iat = Math.floor(atMs / 1_000);
-    const claims = { iss: 'tenantd', aud: `${tenant}/${app}`, sub: tenant, tenant, app, host, release, iat, exp: iat + lifeSeconds };
+    const claims = { iss: 'tenantd', aud: `${tenant}/${app}`, sub: tenant, ...about, iat, exp: iat + lifeSeconds };
     const signed = `${this.header}.${encodePart(claims)}`;
     return `${signed}.${sign(null, Buffer.from(signed), this.key).toString('base64url')}`;
   }

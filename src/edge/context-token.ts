@@ -46,27 +46,29 @@ export class ContextTokens {
     this.signer = keys[0] && new ContextSigner(keys[0]);
   }
 
-  /** A whole field line; empty while there is no key. `wildcard`: the route's host, when that is one. `nowMs`: since 1970. */
-  fieldLine(target: ContextTarget, host: string, wildcard: string | undefined, nowMs: number): string {
+  /**
+   * A whole field line; empty while there is no key. `wildcard`: the route's host, when that is one. `nowMs`: since 1970.
+   * `caller`: `globex/web`, when it is another tenant's app that asks.
+   */
+  fieldLine(target: ContextTarget, host: string, wildcard: string | undefined, nowMs: number, caller?: string): string {
     const { signer } = this;
     if (!signer) return '';
-    const token = this.cache.find(target, host, nowMs);
+    // No host has a space.
+    const key = caller === undefined ? host : `${host} ${caller}`;
+    const token = this.cache.find(target, key, nowMs);
     if (token && isUsable(token, target, signer, nowMs)) return token.fieldLine;
     if (wildcard !== undefined && !this.maySign(target, nowMs)) return this.fieldLine(target, wildcard, undefined, nowMs);
-    return this.sign(target, host, signer, nowMs);
+    const { app, tenant, release } = target;
+    const claims = { tenant: tenant.name, app, host, release, ...(caller !== undefined && { caller }) };
+    const fieldLine = `x-tenantd-context: ${signer.sign(claims, nowMs)}\r\n`;
+    this.cache.set(target, key, { release, signer, signedAtMs: nowMs, fieldLine }, nowMs);
+    return fieldLine;
   }
 
   private maySign({ tenant }: ContextTarget, nowMs: number): boolean {
     let budget = this.budgets.get(tenant);
     if (!budget) this.budgets.set(tenant, (budget = new TokenBucket(signaturesPerSecond, nowMs)));
     return budget.take(nowMs) === 0;
-  }
-
-  private sign(target: ContextTarget, host: string, signer: ContextSigner, nowMs: number): string {
-    const { app, tenant, release } = target;
-    const fieldLine = `x-tenantd-context: ${signer.sign({ tenant: tenant.name, app, host, release }, nowMs)}\r\n`;
-    this.cache.set(target, host, { release, signer, signedAtMs: nowMs, fieldLine }, nowMs);
-    return fieldLine;
   }
 }
 

@@ -10,6 +10,8 @@ import { Deadlines } from './deadlines.ts';
 import type { EdgeOptions } from './edge.ts';
 import type { FaultLog } from './fault-log.ts';
 import { ForwardedClient } from './forwarded-client.ts';
+import { endCalls, type OpenCall } from './open-calls.ts';
+import { GrantUses } from './grants.ts';
 import { Http2Context } from '../http2/context.ts';
 import { defaultHttp2Limits } from '../http2/limits.ts';
 import type { EdgeLimits } from './limits.ts';
@@ -30,6 +32,9 @@ export interface EdgeContext {
   readonly certificates: Certificates;
   readonly challenges: Challenges;
   readonly contextTokens: ContextTokens;
+  readonly grantUses: GrantUses;
+  /** Connections of apps that call other tenants'. */
+  readonly calls: Set<OpenCall>;
   readonly http2: Http2Context;
   readonly compression: CompressionShare;
   /** Where plain http is sent to; undefined when there is no https. */
@@ -50,17 +55,20 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
   const { socketsDir, httpsPort, accessLogs, reportFault, trustedProxies: blocks = [], processes = 1 } = options;
   const trustedProxies = createTrustedProxies(blocks);
   const deadlines = new Deadlines(limits.tickMs);
+  const calls = new Set<OpenCall>();
   const upstreams = new Upstreams(socketsDir, deadlines, limits);
   return {
     limits,
     deadlines,
     upstreams,
-    routes: new RouteTable(upstreams, processes),
+    routes: new RouteTable(upstreams, { processes, onGrantsTaken: (tenant) => endCalls(calls, tenant) }),
     trustedProxies,
     forwardedClient: new ForwardedClient(trustedProxies),
     certificates: new Certificates(),
     challenges: new Challenges(),
     contextTokens: new ContextTokens(),
+    grantUses: new GrantUses(),
+    calls,
     compression: new CompressionShare(),
     http2: new Http2Context({ limits: defaultHttp2Limits, nowMs: () => deadlines.nowMs, schedule: (flush) => void setImmediate(flush) }),
     httpsPort,

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { Caller } from './gateways.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
 
 export interface EdgeChildOptions {
@@ -17,16 +19,18 @@ export interface EdgeChild {
   readonly exited: Promise<string>;
   readonly startedAtMs: number;
   kill: () => void;
+  /** Gives it a connection; it is no longer ours. */
+  hand: (caller: Caller, socket: Socket) => void;
 }
 
 /** A thousand tenants' routes at once. */
 const maxQueuedBytes = 64 << 20;
 
-/** Gives it the listening sockets as the descriptors 3 and up, and after them a socket for its channel. */
+/** Gives it the listening sockets as the descriptors 3 and up, and after them a socket for its channel, and one for connections. */
 export function startEdgeChild(options: EdgeChildOptions, place: number): EdgeChild {
   const { listenerFds, handlers } = options;
   const [program, ...args] = options.command;
-  const child = spawn(program, [...args, `${place}`], { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe'] });
+  const child = spawn(program, [...args, `${place}`], { stdio: ['ignore', 'inherit', 'inherit', ...listenerFds, 'pipe', 'ipc'] });
   const stream: unknown = child.stdio[3 + listenerFds.length];
   // It could not be started at all; `error` says why.
   const channel = createChannel({
@@ -34,7 +38,12 @@ export function startEdgeChild(options: EdgeChildOptions, place: number): EdgeCh
     maxQueuedBytes,
     handlers,
   });
-  return { channel, exited: exitOf(child), startedAtMs: performance.now(), kill: () => void child.kill('SIGKILL') };
+  return { channel, exited: exitOf(child), startedAtMs: performance.now(), kill: () => void child.kill('SIGKILL'), hand };
+
+  function hand(caller: Caller, socket: Socket): void {
+    // One that ended at this moment: the caller sees its connection closed.
+    child.send(caller, socket, (error) => error && socket.destroy());
+  }
 }
 
 function exitOf(child: ChildProcess): Promise<string> {

@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import type { ChallengeMessage } from './challenge-record.ts';
 import { type EdgeChild, type EdgeChildOptions, startEdgeChild } from './edge-child.ts';
 import type { FaultLog } from './fault-log.ts';
+import type { Caller } from './gateways.ts';
 import type { RouteMessage } from './route-record.ts';
 import type { KeyMessage } from './shared-keys.ts';
 
@@ -14,6 +16,7 @@ export interface EdgeChildrenOptions extends EdgeChildOptions {
 
 type EdgeMessage = RouteMessage | KeyMessage | ChallengeMessage;
 
+const maxWaitingCalls = 256;
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 10_000 };
 /** What an edge may take beyond the time it was given, to end or to answer. */
 const answerSlackMs = 1_000;
@@ -29,6 +32,9 @@ export class EdgeChildren {
   private readonly options: EdgeChildrenOptions;
   private readonly living = new Set<EdgeChild>();
   private stopping = false;
+  private turn = 0;
+  /** Calls that came while no edge lived. */
+  private readonly waiting: [Caller, Socket][] = [];
 
   constructor(options: EdgeChildrenOptions) {
     this.options = options;
@@ -37,6 +43,15 @@ export class EdgeChildren {
 
   tell({ method, params }: EdgeMessage): void {
     for (const { channel } of this.living) channel.notify(method, params);
+  }
+
+  /** Gives a caller's connection to one of the edges, in turn; it waits while there is none. */
+  hand(caller: Caller, socket: Socket): void {
+    const children = [...this.living];
+    const child = children[this.turn++ % children.length];
+    if (child) child.hand(caller, socket);
+    else if (this.waiting.length < maxWaitingCalls) this.waiting.push([caller, socket]);
+    else socket.destroy();
   }
 
   /** True when every edge has no request open at the upstream; one that ended has none. */
@@ -61,6 +76,7 @@ export class EdgeChildren {
     const child = startEdgeChild(this.options, place);
     this.living.add(child);
     for (const { method, params } of this.options.replay()) child.channel.notify(method, params);
+    for (const [caller, socket] of this.waiting.splice(0)) child.hand(caller, socket);
     void child.exited.then((reason) => this.replace(child, place, failures, reason));
     // Without its channel an edge hears nothing more and ends by itself; this is for one that hangs.
     void child.channel.closed.then(() => setTimeout(child.kill, answerSlackMs + 10_000).unref());

@@ -11,6 +11,7 @@ import type {
 import { maxReportedNames, maxRouteFrameBytes } from '../protocol/edge-paths.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
 import { createEdge, type Edge } from './edge.ts';
+import type { Caller } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';
 import { connectionLimits } from './limits.ts';
@@ -33,12 +34,15 @@ export interface EdgeProcessOptions {
 
 export interface EdgeProcess {
   shutdown(timeoutMs: number): Promise<void>;
+  /** A connection of an app that calls another tenant's. */
+  acceptCall(caller: Caller, socket: Socket): void;
   /** Asked to end, or left alone by the master: what was open has ended. */
   readonly ended: Promise<void>;
 }
 
 /** An edge whose master is gone lets open requests end for so long. */
 const orphanGraceMs = 10_000;
+const grantUseMs = 2_000;
 
 /** One edge, told by its master what to do. It accepts from its first whole route table on. */
 export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings, openFiles, ...options }: EdgeProcessOptions): EdgeProcess {
@@ -50,12 +54,28 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
+  /** That came before the first whole route table. */
+  const earlyCalls: [Caller, Socket][] = [];
+  const grantUseTimer = setInterval(tellGrantUse, grantUseMs);
+  grantUseTimer.unref();
 
   const shutdown = (timeoutMs: number): Promise<void> => (ending ??= end(timeoutMs));
 
   async function end(timeoutMs: number): Promise<void> {
     await edge.shutdown(timeoutMs);
+    clearInterval(grantUseTimer);
+    tellGrantUse();
     await accessLogs?.close();
+  }
+
+  function acceptCall(caller: Caller, socket: Socket): void {
+    if (listening) edge.acceptCall(caller, socket);
+    else earlyCalls.push([caller, socket]);
+  }
+
+  function tellGrantUse(): void {
+    const uses = edge.grantUses.take();
+    if (uses.length > 0) channel.notify('grant-use', { uses });
   }
 
   async function listenOnce(): Promise<void> {
@@ -63,6 +83,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     listening = true;
     for (const fd of httpFds) await edge.listen({ fd }, 'http');
     for (const fd of httpsFds) await edge.listen({ fd }, 'https');
+    for (const [caller, socket] of earlyCalls.splice(0)) edge.acceptCall(caller, socket);
     send('info', 'an edge accepts connections');
   }
 
@@ -92,7 +113,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     },
   });
   void channel.closed.then(() => shutdown(orphanGraceMs)).then(settleEnded);
-  return { ended, shutdown: (timeoutMs) => shutdown(timeoutMs).then(settleEnded) };
+  return { ended, acceptCall, shutdown: (timeoutMs) => shutdown(timeoutMs).then(settleEnded) };
 }
 
 function keyHandlers({ contextTokens, setTicketKeys }: Edge) {

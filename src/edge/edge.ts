@@ -5,6 +5,7 @@ import type { Certificates } from './certificates.ts';
 import { ClientConnection } from './client-connection.ts';
 import { createContext, type EdgeContext } from './context.ts';
 import type { FaultLog } from './fault-log.ts';
+import type { Caller } from './gateways.ts';
 import { Http2Client } from './http2-client.ts';
 import { canonicalAddress } from './ip-address.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
@@ -37,6 +38,9 @@ export interface Edge {
   readonly challenges: EdgeContext['challenges'];
   /** Answers with the server, which tells its address. */
   listen(target: ListenOptions | { fd: number }, scheme: 'http' | 'https'): Promise<Server>;
+  /** A connection of an app that calls another tenant's. */
+  acceptCall(caller: Caller, socket: Socket): void;
+  readonly grantUses: EdgeContext['grantUses'];
   /** See EdgeKeyNotifications. */
   readonly contextTokens: EdgeContext['contextTokens'];
   readonly setTicketKeys: (keys: Buffer) => void;
@@ -91,7 +95,7 @@ export function createEdge(options: EdgeOptions): Edge {
     if (!makeRoom(connections, limits.clientConnections)) return void socket.destroy();
     const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
     const Connection = isHttp2 ? Http2Client : ClientConnection;
-    connections.add(new Connection(context, socket, proxied, forget));
+    connections.add(new Connection(context, socket, { proxied }, forget));
   }
 
   function forget(connection: ServedConnection): void {
@@ -104,6 +108,12 @@ export function createEdge(options: EdgeOptions): Edge {
     certificates: context.certificates,
     challenges: context.challenges,
     contextTokens: context.contextTokens,
+    grantUses: context.grantUses,
+    acceptCall(caller, socket) {
+      socket.allowHalfOpen = true;
+      if (!makeRoom(connections, limits.clientConnections)) socket.destroy();
+      else connections.add(new ClientConnection(context, socket, { caller }, forget));
+    },
     async listen(target, scheme) {
       const server = createServer(
         { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveProbeMs },

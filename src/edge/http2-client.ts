@@ -3,10 +3,9 @@ import { Http2Connection } from '../http2/connection.ts';
 import type { ConnectionOwner } from '../http2/connection-owner.ts';
 import { errorCode } from '../http2/error-codes.ts';
 import type { Http2Stream } from '../http2/stream.ts';
-import { ConnectionFacts } from './connection-facts.ts';
+import { ConnectionFacts, type ConnectionOrigin } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
-import type { ProxiedConnection } from './proxied-connection.ts';
 import type { ServedConnection } from './edge.ts';
 import { Http2Request } from './http2-request.ts';
 
@@ -28,10 +27,10 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
   private closing = false;
   private corked = false;
 
-  constructor(edge: EdgeContext, socket: Socket, proxied: ProxiedConnection | undefined, onClose: (connection: ServedConnection) => void) {
+  constructor(edge: EdgeContext, socket: Socket, origin: ConnectionOrigin, onClose: (connection: ServedConnection) => void) {
     this.edge = edge;
     this.socket = socket;
-    this.facts = new ConnectionFacts(edge, socket, proxied);
+    this.facts = new ConnectionFacts(edge, socket, origin);
     this.http2 = new Http2Connection(edge.http2, this);
     socket
       .on('data', (bytes: Buffer) => this.receive(bytes))

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { edgeControlSocket, edgeLogsDir, edgeSocketsDir, firstListenerFd } from '../protocol/edge-paths.ts';
+import type { Socket } from 'node:net';
+import { edgeControlSocket, edgeGatewaysDir, edgeLogsDir, edgeSocketsDir, firstListenerFd } from '../protocol/edge-paths.ts';
 import type { EdgeRole, EdgeSettings } from '../protocol/edge.ts';
 import { runEdge } from './edge-process.ts';
+import type { Caller } from './gateways.ts';
 import { runMaster } from './master.ts';
 
 /** For a SIGTERM, which names no time; the daemon's own request does. */
@@ -22,6 +24,7 @@ process.exit(0);
 function startMaster() {
   return runMaster({
     controlSocket: settings.controlSocket ?? edgeControlSocket,
+    gatewaysDir: settings.gatewaysDir ?? edgeGatewaysDir,
     processes: settings.processes,
     listenerFds,
     edgeCommand: [process.execPath, ...process.execArgv, script, settingsText, 'edge' satisfies EdgeRole],
@@ -31,7 +34,7 @@ function startMaster() {
 function startEdge() {
   const { accessLogs, processes, httpsPort, trustedProxies, proxyProtocol } = settings;
   const directory = settings.logsDir ?? edgeLogsDir;
-  return runEdge({
+  const edge = runEdge({
     channelFd: firstListenerFd + listenerFds.length,
     httpFds: listenerFds.slice(0, settings.httpListeners),
     httpsFds: listenerFds.slice(settings.httpListeners),
@@ -39,6 +42,8 @@ function startEdge() {
     socketsDir: settings.socketsDir ?? edgeSocketsDir,
     accessLogs: accessLogs && { ...accessLogs, directory, place: Number(process.argv[4] ?? 0), places: processes },
   });
+  process.on('message', (caller, socket) => edge.acceptCall(caller as Caller, socket as Socket));
+  return edge;
 }
 
 /** Node has raised the soft limit to the hard one. */

@@ -3,17 +3,21 @@ import { maxRouteFrameBytes } from '../protocol/edge-paths.ts';
 import type { EdgeRequests } from '../protocol/edge.ts';
 import { type ChallengeMessage, ChallengeRecord } from './challenge-record.ts';
 import { EdgeChildren } from './edge-children.ts';
+import { Gateways } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createSharedKeys, type SharedKeys } from './shared-keys.ts';
 import { type RouteMessage, routeMethods, RouteRecord } from './route-record.ts';
 
 /** What edges tell the daemon. */
-const passedEvents = ['certificate', 'handshake-without-certificate'];
+const passedEvents = ['certificate', 'grant-use', 'handshake-without-certificate'];
+/** After which other apps may be callers than before. */
+const callerMethods = new Set<RouteMessage['method']>(['set-tenant', 'remove-tenant', 'snapshot-end']);
 /** For an edge that hangs: the CA does not wait for ever either. */
 const challengeTimeLimitMs = 5_000;
 
 export interface MasterOptions {
   controlSocket: string;
+  gatewaysDir: string;
   processes: number;
   /** Held open, never accepted from: what waits there is there for the next edge. */
   listenerFds: readonly number[];
@@ -27,7 +31,7 @@ export interface Master {
 }
 
 /** Starts the edges and stands between them and the daemon. It outlives the daemon, and the edges never outlive it. */
-export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }: MasterOptions): Master {
+export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, edgeCommand }: MasterOptions): Master {
   const record = new RouteRecord();
   const challenges = new ChallengeRecord();
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
@@ -49,6 +53,11 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
       ...Object.fromEntries(passedEvents.map((method) => [method, (params: unknown) => void link.notify(method, params)])),
     },
   });
+  const gateways = new Gateways({
+    directory: gatewaysDir,
+    onCall: (caller, socket) => children.hand(caller, socket),
+    reportFault: log,
+  });
   const askAll = async (message: ChallengeMessage): Promise<null> => {
     challenges.record(message);
     await children.askAll(message.method, message.params, challengeTimeLimitMs);
@@ -58,6 +67,7 @@ export function runMaster({ controlSocket, processes, listenerFds, edgeCommand }
     const message = { method, params } as RouteMessage;
     record.record(message);
     children.tell(message);
+    if (callerMethods.has(method)) gateways.update(record.tenants());
   };
   const link: DaemonLink = new DaemonLink({
     ...{ controlSocket, maxFrameBytes: maxRouteFrameBytes },

@@ -1,4 +1,4 @@
-import type { EdgeNotifications } from '../protocol/edge.ts';
+import type { EdgeNotifications, TenantRoutes } from '../protocol/edge.ts';
 
 export type RouteMessage = {
   [Method in keyof EdgeNotifications]: { method: Method; params: EdgeNotifications[Method] };
@@ -67,6 +67,10 @@ export class RouteRecord {
       const message = this.kept.get(key);
       if (message) yield message;
     }
+  }
+
+  tenants(): TenantRoutes[] {
+    return [...this.kept.values()].flatMap((message) => (message.method === 'set-tenant' ? [message.params] : []));
   }
 
   private keep(key: string, message: KeptMessage): void {

@@ -1,6 +1,8 @@
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { AppRoute, EdgeNotifications, HostRoute, TenantRoutes } from '../protocol/edge.ts';
 import { AppTarget } from './app-target.ts';
+import type { Caller } from './gateways.ts';
+import { Grants, parseGrantedHost } from './grants.ts';
 import { buildPathRoutes, type PathRoutes } from './path-routes.ts';
 import { TenantState } from './tenant-state.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -21,6 +23,14 @@ interface TenantEntry {
   apps: Map<AppName, AppTarget>;
   /** As in the maps below. */
   hosts: Map<string, HostEntry>;
+  grants: Grants;
+}
+
+export interface RouteTableOptions {
+  /** Of how many edges this is one. */
+  processes?: number;
+  /** Somebody may call less of the tenant than before. */
+  onGrantsTaken?: (tenant: TenantState) => void;
 }
 
 const noPaths = buildPathRoutes([]);
@@ -39,14 +49,13 @@ export class RouteTable {
   /** By suffix: `*.example.com` is `.example.com`. */
   private readonly wildcards = new Map<string, HostEntry>();
   private readonly upstreams: Upstreams;
-  /** Of how many edges this is one. */
-  private readonly processes: number;
+  private readonly options: RouteTableOptions;
   /** Tenants set since `snapshot-begin`. */
   private seen: Set<TenantName> | undefined = undefined;
 
-  constructor(upstreams: Upstreams, processes = 1) {
+  constructor(upstreams: Upstreams, options: RouteTableOptions = {}) {
     this.upstreams = upstreams;
-    this.processes = processes;
+    this.options = options;
   }
 
   /** `host` is lower case, without port and trailing dot. Exact before wildcard, longer wildcards before shorter. */
@@ -58,6 +67,12 @@ export class RouteTable {
       if (entry) return entry;
     }
     return undefined;
+  }
+
+  /** What another tenant's app reaches by that host. */
+  findGranted(caller: Caller, host: string): HostEntry | undefined {
+    const name = parseGrantedHost(host);
+    return name && this.tenants.get(name.tenant as TenantName)?.grants.find(name.app, caller);
   }
 
   beginSnapshot(): void {
@@ -74,12 +89,14 @@ export class RouteTable {
     this.seen?.add(routes.tenant);
     const before = this.tenants.get(routes.tenant);
     const nowMs = performance.now();
-    const state = before?.state ?? new TenantState(routes, this.processes, nowMs);
+    const state = before?.state ?? new TenantState(routes, this.options.processes ?? 1, nowMs);
     if (before) state.change(routes, nowMs);
     const apps = new Map(routes.apps.map((route) => [route.app, this.applyApp(state, before?.apps.get(route.app), route)]));
     const hosts = new Map(routes.hosts.map((host) => [hostKey(host.host), hostEntry(state, apps, host)]));
     if (before) this.dropHosts(before);
-    this.tenants.set(routes.tenant, { state, apps, hosts });
+    const grants = new Grants(state, apps, routes.grants);
+    this.tenants.set(routes.tenant, { state, apps, hosts, grants });
+    if (before && grants.tookFrom(before.grants)) this.options.onGrantsTaken?.(state);
     for (const [key, entry] of hosts) this.mapFor(key).set(key, entry);
     for (const [app, target] of before?.apps ?? []) if (!apps.has(app)) this.dropApp(target);
   }
@@ -95,6 +112,7 @@ export class RouteTable {
     const entry = this.tenants.get(tenant);
     if (!entry) return;
     this.tenants.delete(tenant);
+    this.options.onGrantsTaken?.(entry.state);
     this.dropHosts(entry);
     for (const target of entry.apps.values()) this.dropApp(target);
   }

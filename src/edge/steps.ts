@@ -46,8 +46,10 @@ function readClient(exchange: Exchange, head: RequestHead): undefined {
 }
 
 function findTenant(exchange: Exchange, head: RequestHead): Answer | undefined {
-  const host = exchange.edge.routes.findHost(head.host);
-  if (!host) return answers.misdirected;
+  const { caller } = exchange.client.connection;
+  const { routes } = exchange.edge;
+  const host = caller ? routes.findGranted(caller, head.host) : routes.findHost(head.host);
+  if (!host) return caller ? answers.notGranted : answers.misdirected;
   exchange.host = host;
   const { requestTimeoutMs } = host.tenant.limits;
   if (requestTimeoutMs > 0) exchange.endsAtMs = exchange.edge.deadlines.nowMs + requestTimeoutMs;
@@ -116,6 +118,8 @@ function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
   const target = findApp(exchange.host.paths, head.target);
   if (target === 'ambiguous') return answers.ambiguousPath;
   exchange.target = target;
+  const { caller } = exchange.client.connection;
+  if (caller && target) exchange.edge.grantUses.add(target, caller);
   return target ? undefined : answers.notFound;
 }
 
@@ -134,7 +138,8 @@ function limitTunnels({ upgrade, target }: Exchange): Answer | undefined {
 
 function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {
   const { id, target, host, edge, clientFields: fields } = exchange;
-  const context = target && edge.contextTokens.fieldLine(target, head.host, host?.wildcard, Date.now());
+  const { callerName } = exchange.client.connection;
+  const context = target && edge.contextTokens.fieldLine(target, head.host, host?.wildcard, Date.now(), callerName);
   exchange.head = rewriteRequestHead(
     head,
     `${target?.identityFields ?? ''}x-request-id: ${id}\r\nx-forwarded-host: ${head.authority}\r\n${fields}${context ?? ''}`,

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, messageOf, TenantdError } from '../base/errors.ts';
 
@@ -27,6 +28,14 @@ export interface ControlGroups {
   setTenant(tenant: string, limits: ResourceLimits): boolean;
   /** Makes the group of one sandbox; answers with the files a process writes its pid to in order to join. */
   makeMember(tenant: string, member: string): string[];
+  /** As the kernel has them; undefined when the group is gone. */
+  limitsOf(tenant: string): FoundLimits | undefined;
+  /** Of a process with these lines of /proc/PID/cgroup: the hierarchies in which it is not in the member's group. */
+  astrayIn(tenant: string, member: string, lines: readonly string[]): string[];
+  /** The tenant in whose group, or in one below it, such a process is; undefined when it is in none of ours. */
+  tenantOf(lines: readonly string[]): string | undefined;
+  /** Puts a process where it belongs. */
+  putBack(tenant: string, member: string, pid: number): void;
   useOf(tenant: string, member?: string): ResourceUse | undefined;
   /** How often the kernel ended a process of the group for want of memory. */
   outOfMemoryKills(tenant: string, member: string): number;
@@ -36,6 +45,11 @@ export interface ControlGroups {
   removeMember(tenant: string, member: string): Promise<void>;
   removeTenant(tenant: string): Promise<void>;
   removeBase(): Promise<void>;
+}
+
+export interface FoundLimits extends ResourceLimits {
+  /** The files that say so, by limit. */
+  files: Record<keyof ResourceLimits, string>;
 }
 
 const namePattern = /^[a-z][a-z0-9.-]{0,63}$/;
@@ -68,6 +82,16 @@ function openV2(parent: string, baseName: string): ControlGroups {
   makeGroup(base);
   writeFileSync(`${base}/cgroup.subtree_control`, enableAll);
   return createGroups(2, [base], {
+    controllers: [''],
+    limitsOf([dir]) {
+      const [quota = '', periodUs = ''] = readText(`${dir}/cpu.max`).split(' ');
+      return {
+        memoryBytes: toLimit(readText(`${dir}/memory.max`)),
+        processes: toLimit(readText(`${dir}/pids.max`)),
+        cpu: toLimit(quota) / Number(periodUs),
+        files: { memoryBytes: `${dir}/memory.max`, processes: `${dir}/pids.max`, cpu: `${dir}/cpu.max` },
+      };
+    },
     limit(tenantDirs, { memoryBytes, cpu, processes }) {
       for (const dir of tenantDirs) {
         writeFileSync(`${dir}/cgroup.subtree_control`, enableAll);
@@ -92,6 +116,16 @@ function openV1(root: string, baseName: string): ControlGroups {
   const bases = v1Controllers.map((controller) => `${root}/${controller}/${baseName}`);
   for (const base of bases) makeGroup(base);
   return createGroups(1, bases, {
+    controllers: v1Controllers,
+    limitsOf([memory, pids, cpu]) {
+      const quota = readText(`${cpu}/cpu.cfs_quota_us`);
+      return {
+        memoryBytes: toLimit(readText(`${memory}/memory.limit_in_bytes`)),
+        processes: toLimit(readText(`${pids}/pids.max`)),
+        cpu: quota === '-1' ? Infinity : toLimit(quota) / readNumber(`${cpu}/cpu.cfs_period_us`),
+        files: { memoryBytes: `${memory}/memory.limit_in_bytes`, processes: `${pids}/pids.max`, cpu: `${cpu}/cpu.cfs_quota_us` },
+      };
+    },
     limit([memory, pids, cpu], limits) {
       writeFileSync(`${pids}/pids.max`, String(limits.processes));
       writeFileSync(`${cpu}/cpu.cfs_period_us`, String(cpuPeriodUs));
@@ -121,6 +155,9 @@ function limitMemory(dir: string, limitBytes: number): boolean {
 }
 
 interface Hierarchy {
+  /** As /proc/PID/cgroup names them, one a directory. */
+  controllers: readonly string[];
+  limitsOf(tenantDirs: string[]): FoundLimits;
   /** All take one directory a hierarchy, in the order of the bases. */
   limit(tenantDirs: string[], limits: ResourceLimits): boolean;
   prepareMember(dirs: string[]): void;
@@ -150,6 +187,22 @@ function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): Co
       dirs.forEach(makeGroup);
       hierarchy.prepareMember(dirs);
       return dirs.map((dir) => `${dir}/cgroup.procs`);
+    },
+    limitsOf(tenant) {
+      const dirs = dirsOf(tenant);
+      return isGroup(dirs[0]) ? hierarchy.limitsOf(dirs) : undefined;
+    },
+    astrayIn(tenant, member, lines) {
+      const wanted = `/${basename(firstBase)}/${tenant}/${member}`;
+      return hierarchy.controllers.filter((controller) => !groupPathIn(lines, controller).endsWith(wanted));
+    },
+    tenantOf(lines) {
+      const base = `/${basename(firstBase)}/`;
+      const path = hierarchy.controllers.map((controller) => groupPathIn(lines, controller)).find((found) => found.includes(base));
+      return path?.slice(path.indexOf(base) + base.length).split('/', 1)[0];
+    },
+    putBack(tenant, member, pid) {
+      for (const dir of dirsOf(tenant, member)) writeFileSync(`${dir}/cgroup.procs`, String(pid));
     },
     useOf(tenant, member) {
       const dirs = member === undefined ? dirsOf(tenant) : dirsOf(tenant, member);
@@ -225,6 +278,25 @@ function readNumber(file: string, otherwise?: number): number {
   } catch {
     return -1; // the group is gone, or was never there
   }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return 'gone';
+  }
+}
+
+/** NaN for what is no number: it equals no limit. */
+function toLimit(text: string): number {
+  return text === 'max' ? Infinity : Number(text);
+}
+
+/** One line a hierarchy, `ID:CONTROLLER,CONTROLLER:PATH`; version 2 has no controllers (cgroups(7)). */
+function groupPathIn(lines: readonly string[], controller: string): string {
+  const line = lines.find((candidate) => candidate.split(':', 2)[1]?.split(',').includes(controller));
+  return line?.slice(line.indexOf(':', line.indexOf(':') + 1) + 1) ?? '';
 }
 
 function readKeyed(file: string, key: string): number {

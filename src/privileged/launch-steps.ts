@@ -1,4 +1,3 @@
-import { arch } from 'node:process';
 import { basename, dirname } from 'node:path';
 import { TenantdError } from '../base/errors.ts';
 import type { Ownership } from './directories.ts';
@@ -20,15 +19,19 @@ export type LaunchStep =
   | { do: 'limit'; resource: keyof typeof resources; soft: number; hard: number }
   /** A file system in memory, with the folders `tmp` and `shm` for all and `secrets` for one user. */
   | { do: 'scratch'; directory: string; bytes: number; inodes: number; uid: number; gid: number }
+  /** Once more, a file system of ext4 that is mounted elsewhere. The directory is made. */
+  | { do: 'mount-device'; device: string; directory: string }
+  /** Also what is in use. */
+  | { do: 'unmount'; path: string }
   | { do: 'own-socket'; socket: OwnSocket };
 
 /** setrlimit(2): <asm-generic/resource.h>, the same on both architectures. */
 const resources = { core: 4, 'open-files': 7, 'locked-memory': 8, 'message-queues': 12 } as const;
 
 /** <asm/unistd_64.h> and <asm-generic/unistd.h>. */
-const systemCalls: Partial<Record<string, { mount: number; unshare: number; setns: number; prlimit64: number }>> = {
-  x64: { mount: 165, unshare: 272, setns: 308, prlimit64: 302 },
-  arm64: { mount: 40, unshare: 97, setns: 268, prlimit64: 261 },
+const systemCalls: Partial<Record<string, Record<'mount' | 'umount2' | 'unshare' | 'setns' | 'prlimit64', number>>> = {
+  x64: { mount: 165, umount2: 166, unshare: 272, setns: 308, prlimit64: 302 },
+  arm64: { mount: 40, umount2: 39, unshare: 97, setns: 268, prlimit64: 261 },
 };
 
 /**
@@ -40,7 +43,7 @@ const systemCalls: Partial<Record<string, { mount: number; unshare: number; setn
  * (CVE-2020-15257 was made of such sockets). As everywhere, the name appears with its owner and mode set.
  */
 const script = `
-my ($mount, $unshare, $setns, $prlimit) = splice @ARGV, 0, 4;
+my ($mount, $umount, $unshare, $setns, $prlimit) = splice @ARGV, 0, 5;
 my %steps = (
   'enter' => sub { my ($file) = take(1);
     open my $namespace, '<', $file or fail($file);
@@ -58,6 +61,11 @@ my %steps = (
     call("mount $directory", $mount, my $type = 'tmpfs', $directory, my $again = 'tmpfs', 0x2 | 0x4, $options);
     for my $name ('tmp', 'shm') { mkdir "$directory/$name" and chmod 01777, "$directory/$name" or fail($name) }
     mkdir "$directory/secrets", 0700 and chown $uid, $gid, "$directory/secrets" or fail('secrets') },
+  'mount-device' => sub { my ($device, $directory) = take(2);
+    mkdir $directory, 0700 or fail($directory);
+    call("mount $device", $mount, $device, $directory, my $type = 'ext4', 0x2 | 0x4, 0) },
+  'unmount' => sub { my ($path) = take(1);
+    call("unmount $path", $umount, $path, 0x2) },
   'own-socket' => sub { my ($directory, $name, $uid, $gid, $mode) = take(5);
     chdir $directory or fail($directory);
     unlink "$name.new";
@@ -73,15 +81,16 @@ sub call { my ($what, $number, @values) = @_; syscall($number + 0, @values) == 0
 # The daemon left descriptor 3 free for the socket; $^F is the last one that stays open over exec.
 $^F = 3;
 while ((my $step = shift @ARGV) ne '--') { $steps{$step}->() }
+exit 0 unless @ARGV;
 exec { $ARGV[0] } @ARGV or fail($ARGV[0]);
 `;
 
-/** The command line that does these steps and then becomes `command`. It says on its stderr which one failed, and why. */
+/** The command line that does these steps and then becomes `command`, or ends. It says on its stderr which one failed, and why. */
 export function launchCommand(perl: string, steps: readonly LaunchStep[], command: readonly string[]): string[] {
-  const calls = systemCalls[arch];
-  if (!calls) throw new TenantdError('TENANTD_E_INTERNAL', `no system call numbers for ${arch}`, 'use a machine with x86_64 or aarch64');
-  const { mount, unshare, setns, prlimit64 } = calls;
-  return [perl, '-e', script, ...[mount, unshare, setns, prlimit64].map(String), ...steps.flatMap(wordsOf), '--', ...command];
+  const calls = systemCalls[process.arch];
+  if (!calls) throw new TenantdError('TENANTD_E_INTERNAL', `no system call numbers for ${process.arch}`, 'use a machine with x86_64 or aarch64');
+  const { mount, umount2, unshare, setns, prlimit64 } = calls;
+  return [perl, '-e', script, ...[mount, umount2, unshare, setns, prlimit64].map(String), ...steps.flatMap(wordsOf), '--', ...command];
 }
 
 /** What a step's function in the script takes, in its order. */
@@ -92,6 +101,8 @@ const valuesOf: { readonly [Do in LaunchStep['do']]: (step: Extract<LaunchStep, 
   write: ({ file, text }) => [file, text],
   limit: ({ resource, soft, hard }) => [resources[resource], soft, hard],
   scratch: ({ directory, bytes, inodes, uid, gid }) => [directory, `size=${bytes},nr_inodes=${inodes},mode=0755`, uid, gid],
+  'mount-device': ({ device, directory }) => [device, directory],
+  unmount: ({ path }) => [path],
   'own-socket': ({ socket: { path, uid, gid, mode } }) => [dirname(path), basename(path), uid, gid, mode.toString(8)],
 };
 

@@ -3,10 +3,10 @@ import { basename, dirname } from 'node:path';
 import { assertPlainPath, type Ownership } from './directories.ts';
 
 /**
- * Puts a text in a file's place, whole or not at all, also over a power cut. Its folder must be one that no tenant can write:
+ * Puts a content in a file's place, whole or not at all, also over a power cut. Its folder must be one that no tenant can write:
  * the operator's, or root's own.
  */
-export function replaceFile(path: string, text: string, { uid, gid, mode }: Ownership): void {
+export function replaceFile(path: string, content: string | Uint8Array, { uid, gid, mode }: Ownership): void {
   assertPlainPath(path);
   const unfinished = `${dirname(path)}/.${basename(path)}.new`;
   rmSync(unfinished, { force: true });
@@ -14,7 +14,7 @@ export function replaceFile(path: string, text: string, { uid, gid, mode }: Owne
   try {
     fchownSync(fd, uid, gid);
     fchmodSync(fd, mode);
-    writeAll(fd, Buffer.from(text));
+    writeAll(fd, typeof content === 'string' ? Buffer.from(content) : content);
     fsyncSync(fd);
   } catch (error) {
     // On a full disk what was written is in the way of everybody else.
@@ -29,6 +29,6 @@ export function replaceFile(path: string, text: string, { uid, gid, mode }: Owne
   closeSync(folder);
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
+function writeAll(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written);
 }

@@ -12,6 +12,13 @@ const packages = {
   unshare: 'util-linux',
   ip: 'iproute2',
   mkfifo: 'coreutils',
+  cp: 'coreutils',
+  mke2fs: 'e2fsprogs',
+  e2fsck: 'e2fsprogs',
+  resize2fs: 'e2fsprogs',
+  mount: 'mount',
+  losetup: 'mount',
+  flock: 'util-linux',
   sh: 'dash',
   perl: 'perl-base',
   useradd: 'passwd',
@@ -21,12 +28,14 @@ const packages = {
 type ProgramName = keyof typeof packages;
 export type Programs = Readonly<Record<ProgramName, string>>;
 
+/** Its name, in the directory for programs of our own. */
+export const bubblewrapCopy = 'bwrap';
 const searchPath = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const run = promisify(execFile);
 
 /** Throws TENANTD_E_PROGRAM_MISSING, naming every missing program and the packages that have them. */
 export function findPrograms(): Programs {
-  const found = Object.keys(packages).map((name) => [name, searchPath.map((dir) => `${dir}/${name}`).find(isExecutable)] as const);
+  const found = Object.keys(packages).map((name) => [name, findProgram(name)] as const);
   const missing = found.filter(([, path]) => path === undefined).map(([name]) => name as ProgramName);
   if (missing.length > 0) {
     const wanted = [...new Set(missing.map((name) => packages[name]))].join(' ');
@@ -40,7 +49,7 @@ export function findPrograms(): Programs {
  * capabilities from its children, and setpriv needs them.
  */
 export function copyBubblewrap(programs: Programs, directory: string): string {
-  const copy = `${directory}/bwrap`;
+  const copy = `${directory}/${bubblewrapCopy}`;
   rmSync(`${copy}.new`, { force: true });
   copyFileSync(programs.bwrap, `${copy}.new`, constants.COPYFILE_EXCL);
   chmodSync(`${copy}.new`, 0o755);
@@ -48,10 +57,32 @@ export function copyBubblewrap(programs: Programs, directory: string): string {
   return copy;
 }
 
+/** One that only some tenants need. Throws TENANTD_E_PROGRAM_MISSING. */
+export function findOptionalProgram(name: string, debianPackage: string): string {
+  const path = findProgram(name);
+  if (path !== undefined) return path;
+  throw new TenantdError('TENANTD_E_PROGRAM_MISSING', `not installed: ${name}`, `apt-get install ${debianPackage}`);
+}
+
+const surroundings = { env: { PATH: searchPath.join(':'), LC_ALL: 'C' } };
+
 /** Runs a program of ours with an empty environment; rejects with what it wrote to stderr. */
-export async function runProgram(path: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await run(path, args, { env: { PATH: searchPath.join(':'), LC_ALL: 'C' }, timeout: 20_000, maxBuffer: 1 << 20 });
+export async function runProgram(path: string, args: readonly string[], timeLimitMs = 20_000): Promise<string> {
+  const { stdout } = await run(path, args, { ...surroundings, timeout: timeLimitMs, maxBuffer: 1 << 20 });
   return stdout;
+}
+
+/** As `runProgram`, with `input` on its stdin. What a thousand tenants' rules are, listed, may be large. */
+export async function feedProgram(path: string, args: readonly string[], input: string): Promise<string> {
+  const running = run(path, args, { ...surroundings, timeout: 60_000, maxBuffer: 256 << 20 });
+  // One that ends before it has read all says on its stderr why.
+  running.child.stdin?.on('error', () => {}).end(input);
+  const { stdout } = await running;
+  return stdout;
+}
+
+function findProgram(name: string): string | undefined {
+  return searchPath.map((directory) => `${directory}/${name}`).find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

@@ -7,6 +7,7 @@ import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, prog
 import type { Programs } from './programs.ts';
 import { assertSandbox, bubblewrapArguments, dropPrivilegesArguments, type SandboxSpec } from './sandbox-arguments.ts';
 import { ensureEtcDirectory } from './sandbox-etc.ts';
+import { shareBinds, type SharedDirectory, shareSteps } from './shares.ts';
 
 /** How a sandbox is started, beside what it is made of. */
 export interface LaunchOptions {
@@ -22,6 +23,8 @@ export interface LaunchOptions {
   output: number | 'pipe' | 'ignore';
   /** Made in its network, as its descriptor 3. */
   ownSocket?: OwnSocket;
+  /** Directories of other tenants. */
+  shares?: readonly SharedDirectory[];
   /** Its descriptor 3 is a connected socket; the other end is `duplex` of what was launched. Not beside `ownSocket`. */
   withDuplex?: boolean;
   /** Its descriptors from 3 on, or after `ownSocket`. */
@@ -65,6 +68,8 @@ export interface LauncherOptions {
   etcDirectory: string;
   /** An empty directory: where a sandbox's /tmp is mounted before it has a root of its own. */
   scratchDirectory: string;
+  /** In each sandbox's /etc/resolv.conf. */
+  nameServer?: string;
   /** A program as seccomp(2) takes it, for every sandbox; without it, that layer is missing. */
   systemCallFilter?: string;
 }
@@ -87,6 +92,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
       ...(mounts ? [{ do: 'enter', namespace: mounts.path } as const] : []),
       { do: 'new-mounts' },
       { do: 'scratch', directory: options.scratchDirectory, bytes: tmpBytes, inodes: tmpInodes, uid, gid },
+      ...shareSteps(launch.shares ?? [], options.scratchDirectory),
       ...(ownSocket ? [{ do: 'own-socket', socket: ownSocket } as const] : []),
     ];
   }
@@ -94,7 +100,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
   async function launch(spec: SandboxSpec, launch: LaunchOptions): Promise<LaunchedSandbox> {
     assertSandbox(spec);
     const { uid, gid } = spec;
-    const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid, gid, home: spec.env['HOME'] ?? '/' });
+    const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid, gid, home: spec.env['HOME'] ?? '/' }, options.nameServer);
     const own = { status: openSync(statusFile(spec.id), 'wx', 0o600), complaints: openSync(complaintFile(spec.id), 'w', 0o600) };
     const filter = options.systemCallFilter === undefined ? undefined : openSync(options.systemCallFilter, 'r');
     const descriptors = describeDescriptors(launch, own.status, filter);
@@ -115,7 +121,9 @@ export function createLauncher(options: LauncherOptions): Launcher {
       child.once('error', () => resolve());
     });
     for (const fd of [own.status, own.complaints, filter]) if (fd !== undefined) closeSync(fd);
-    const bubblewrapWords = bubblewrapArguments(spec, { etc, scratch: options.scratchDirectory });
+    const scratch = options.scratchDirectory;
+    const binds = [...spec.binds, ...shareBinds(launch.shares ?? [], scratch)];
+    const bubblewrapWords = bubblewrapArguments({ ...spec, binds }, { etc, scratch });
     handTo(child.stdio[argumentsFd], bubblewrapWords.map((argument) => `${argument}\0`).join(''));
     if (launch.handOver) handTo(child.stdio[descriptors.handOverFd], launch.handOver);
     // At once: what nobody reads when a process ends, Node throws away.
@@ -216,7 +224,11 @@ function describeDescriptors({ ownSocket, withDuplex, inherit, handOver }: Launc
 function handTo(stream: Stream | null | undefined, content: string | Buffer): void {
   if (!(stream instanceof Duplex)) return;
   stream.on('error', () => {});
-  stream.end(content, () => stream.destroy());
+  stream.end(content, () => {
+    // Secrets, it may be: not to be left in memory until somebody collects them.
+    if (typeof content !== 'string') content.fill(0);
+    stream.destroy();
+  });
 }
 
 /** Never above what this process has: raising takes a right that containers lack (setrlimit(2)). */

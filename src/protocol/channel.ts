@@ -17,12 +17,25 @@ import { createLineSplitter } from './lines.ts';
  */
 export interface Channel {
   request(method: string, params: unknown, timeoutMs?: number): Promise<unknown>;
+  /** A request whose answer ends the channel: from then on its stream carries raw bytes. A refusal leaves the channel as it is. */
+  upgrade(method: string, params: unknown, timeoutMs?: number): Promise<{ result: unknown; stream: Duplex }>;
   notify(method: string, params: unknown): void;
   close(): void;
   readonly closed: Promise<void>;
 }
 
 export type Handler = (params: unknown) => unknown;
+
+/** What a handler answers to `upgrade`. `take` is called once the answer is written; the peer may be gone by then. */
+export class Upgrade {
+  readonly result: unknown;
+  readonly take: (stream: Duplex) => void;
+
+  constructor(result: unknown, take: (stream: Duplex) => void) {
+    this.result = result;
+    this.take = take;
+  }
+}
 
 export interface ChannelOptions {
   stream: Duplex;
@@ -37,12 +50,14 @@ export interface ChannelOptions {
 }
 
 interface Pending {
+  /** Called as soon as the answer was read, before anything that came with it. */
   resolve(result: unknown): void;
   reject(error: Error): void;
   timer: NodeJS.Timeout;
 }
 
 const defaultRequestTimeoutMs = 30_000;
+const newline = 0x0a;
 
 export function createChannel(options: ChannelOptions): Channel {
   const { stream, handlers } = options;
@@ -53,15 +68,25 @@ export function createChannel(options: ChannelOptions): Channel {
   const pending = new Map<number, Pending>();
   let nextId = 1;
   let open = true;
+  let isReleased = false;
   const { promise: closed, resolve: settleClosed } = Promise.withResolvers<void>();
 
   const splitLines = createLineSplitter(maxFrameBytes, (line) => receive(line.toString('utf8')));
-  stream.on('data', (chunk: Buffer) => {
-    if (open && !splitLines(chunk)) fail(new Error(`a frame is over ${maxFrameBytes} bytes`));
-  });
+  stream.on('data', hearBytes);
   stream.on('error', end);
   stream.on('end', end);
   stream.on('close', end);
+
+  /** One line after another: what comes after the one that ends the channel is not for it. */
+  function hearBytes(chunk: Buffer): void {
+    for (let start = 0; start < chunk.length;) {
+      if (!open) return;
+      const end = chunk.indexOf(newline, start) + 1 || chunk.length;
+      if (!splitLines(chunk.subarray(start, end))) return fail(new Error(`a frame is over ${maxFrameBytes} bytes`));
+      start = end;
+      if (isReleased && start < chunk.length) return stream.unshift(chunk.subarray(start));
+    }
+  }
 
   function receive(text: string): void {
     if (!open) return;
@@ -97,6 +122,7 @@ export function createChannel(options: ChannelOptions): Channel {
       if (!handler)
         throw new TenantdError('TENANTD_E_UNKNOWN_METHOD', `there is no operation ${method}`, 'use the same version on both sides');
       const result = await handler(params);
+      if (result instanceof Upgrade) return takeOver(id, result);
       write({ jsonrpc: '2.0', id, result: result ?? null });
     } catch (error) {
       write({ jsonrpc: '2.0', id, error: toWire(error) });
@@ -125,10 +151,31 @@ export function createChannel(options: ChannelOptions): Channel {
     end();
   }
 
+  function takeOver(id: number, { result, take }: Upgrade): void {
+    write({ jsonrpc: '2.0', id, result: result ?? null });
+    take(release());
+  }
+
+  /** The stream, paused, without anything of ours on it. */
+  function release(): Duplex {
+    isReleased = true;
+    stream.off('data', hearBytes);
+    for (const event of ['error', 'end', 'close']) stream.off(event, end);
+    // Whoever takes it hears of errors once it has it.
+    stream.on('error', () => {});
+    stream.pause();
+    finish();
+    return stream;
+  }
+
   function end(): void {
     if (!open) return;
-    open = false;
     stream.destroy();
+    finish();
+  }
+
+  function finish(): void {
+    open = false;
     for (const waiting of pending.values()) {
       clearTimeout(waiting.timer);
       waiting.reject(new TenantdError('TENANTD_E_UNREACHABLE', 'the connection was closed', 'try again'));
@@ -137,19 +184,23 @@ export function createChannel(options: ChannelOptions): Channel {
     settleClosed();
   }
 
+  function ask<Answer>(method: string, params: unknown, timeoutMs: number, read: (result: unknown) => Answer): Promise<Answer> {
+    if (!open) return Promise.reject(new TenantdError('TENANTD_E_UNREACHABLE', 'the connection is closed', 'try again'));
+    const id = nextId++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        pending.delete(id);
+        reject(new TenantdError('TENANTD_E_TIMEOUT', `${method} was not answered within ${timeoutMs} ms`, 'try again'));
+      }, timeoutMs);
+      pending.set(id, { resolve: (result) => resolve(read(result)), reject, timer });
+      write({ jsonrpc: '2.0', id, method, params });
+    });
+  }
+
   return {
-    request(method, params, timeoutMs = defaultRequestTimeoutMs) {
-      if (!open) return Promise.reject(new TenantdError('TENANTD_E_UNREACHABLE', 'the connection is closed', 'try again'));
-      const id = nextId++;
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          pending.delete(id);
-          reject(new TenantdError('TENANTD_E_TIMEOUT', `${method} was not answered within ${timeoutMs} ms`, 'try again'));
-        }, timeoutMs);
-        pending.set(id, { resolve, reject, timer });
-        write({ jsonrpc: '2.0', id, method, params });
-      });
-    },
+    request: (method, params, timeoutMs = defaultRequestTimeoutMs) => ask(method, params, timeoutMs, (result) => result),
+    upgrade: (method, params, timeoutMs = defaultRequestTimeoutMs) =>
+      ask(method, params, timeoutMs, (result) => ({ result, stream: release() })),
     notify(method, params) {
       write({ jsonrpc: '2.0', method, params });
     },

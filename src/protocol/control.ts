@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Problem } from '../base/problem.ts';
 import type { LocalCaInfo, NameCheck, NameStatus } from './certs.ts';
 import type { LogLine } from './host.ts';
+import type { QueryCounters } from './resolver.ts';
 
 /** Below the daemon's runDir. Only root can open the directory. */
 export const operatorSocket = 'control/operator.sock';
@@ -24,11 +25,37 @@ const logSource = z.strictObject({
   follow: z.boolean(),
 });
 
+const tty = z.strictObject({
+  columns: z.number().int().min(1).max(10_000),
+  rows: z.number().int().min(1).max(10_000),
+  /** Its name in terminfo(5). */
+  term: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}$/, 'the name of a terminal'),
+});
+const session = {
+  tenant: name,
+  app: name.optional(),
+  tty: tty.optional(),
+  /** With the app's secrets, as files. */
+  secrets: z.boolean().optional(),
+};
+/** All of it goes into one argument of a program, which has 128 KiB (execve(2)). */
+const command = z
+  .array(z.string().refine((word) => !word.includes('\0'), 'a word has a NUL character'))
+  .min(1)
+  .max(10_000)
+  .refine((words) => Buffer.byteLength(JSON.stringify(words)) <= 100_000, 'the command is over 100 kB: send what is large by stdin');
+/** Without an app: for all apps of the tenant. The name is checked by the daemon. */
+const secretRef = z.strictObject({ tenant: name, app: name.optional(), name: z.string().max(1_024), wait: z.boolean() });
+
 /** Requests and their parameters, checked by the daemon. */
 export const controlCalls = {
   status: z.strictObject({ tenant: name.optional() }),
   /** Re-reads everything now; answered when what changed has been carried out. Result: ReloadResult. */
   reload: z.strictObject({}),
+  /** Result: GrantsResult. Those that the tenant gives, and those that it has. */
+  grants: z.strictObject({ tenant: name.optional() }),
+  /** Result: VerifyResult (verify.ts), after `verify-progress` notifications (VerifyProgressEvent). `passive`: without attacks from inside. */
+  verify: z.strictObject({ tenant: name.optional(), passive: z.boolean().optional() }),
   /** Answered, with null, when new workers serve and the old ones are gone; refused when the new ones fail. */
   'app-restart': appRef,
   /** Answered, with null, when it is done. */
@@ -56,6 +83,23 @@ export const controlCalls = {
   'domain-add': domainChange,
   /** As `domain-add`. */
   'domain-remove': domainChange,
+  /** Result: SecretChangeResult. With `wait`, answered when new workers serve with it, and refused when they fail: it is set all the same. */
+  'secret-set': secretRef.extend({ value: z.string() }),
+  /** As `secret-set`. */
+  'secret-remove': secretRef,
+  /** Result: SecretListResult. With an app: those that its workers get. */
+  'secret-list': z.strictObject({ tenant: name, app: name.optional() }),
+  /** Result: SecretRotateResult. New data keys: of one tenant, or of each. */
+  'secret-rotate': z.strictObject({ tenant: name.optional() }),
+  /** Result: MachineKeyRotateResult. */
+  'machine-key-rotate': z.strictObject({}),
+  /**
+   * A login shell in a sandbox as the app's workers have it, or one of the tenant's own user. Result: SessionResult; from then
+   * on the connection carries frames (terminal.ts).
+   */
+  shell: z.strictObject(session),
+  /** As `shell`, one command. */
+  exec: z.strictObject({ ...session, command }),
 };
 
 export type TenantState = 'starting' | 'running' | 'sleeping' | 'suspended' | 'quarantined' | 'failed' | 'removing';
@@ -83,6 +127,16 @@ export interface AppStatus {
   workers: WorkerStatus[];
 }
 
+/** What went out of a tenant's own network, what came back, and what was not let through. */
+export interface NetworkStatus {
+  bytesOut: number;
+  bytesIn: number;
+  /** Packets. */
+  refused: number;
+  /** Of names; absent before the first. */
+  lookups?: Omit<QueryCounters, 'tenant'>;
+}
+
 export interface TenantStatus {
   name: string;
   uid: number;
@@ -93,6 +147,13 @@ export interface TenantStatus {
   hostPid: number;
   memoryBytes: number;
   cpuSeconds: number;
+  /** Of its data and logs; absent while they are not mounted, or without a limit. */
+  diskBytes?: number;
+  diskLimitBytes?: number;
+  files?: number;
+  filesLimit?: number;
+  /** Absent while it may reach nothing. */
+  network?: NetworkStatus;
   apps: AppStatus[];
 }
 
@@ -105,6 +166,24 @@ export interface Status {
   /** Of the daemon and the machine, not of one tenant. */
   problems: Problem[];
   tenants: TenantStatus[];
+}
+
+/** What one tenant lets another use. */
+export interface GrantStatus {
+  tenant: string;
+  to: string;
+  access: 'http' | 'read';
+  /** For http: the app, and how many requests came over it since the daemon started. */
+  app?: string;
+  requests?: number;
+  lastUsedAt?: string;
+  path?: string;
+  /** There is such a tenant to use it. */
+  isThere: boolean;
+}
+
+export interface GrantsResult {
+  grants: GrantStatus[];
 }
 
 export interface ReloadResult {
@@ -168,4 +247,42 @@ export interface DomainChangeResult {
   unchanged: string[];
   /** Of the tenant, afterwards: a domain that another tenant had first, say. With `dryRun`: what would be wrong. */
   problems: Problem[];
+}
+
+export interface SessionResult {
+  /** As the audit trail names it. */
+  session: string;
+}
+
+export interface SecretChangeResult {
+  /** Whose workers are replaced by it. */
+  apps: string[];
+  /** Their new workers serve. */
+  waited: boolean;
+}
+
+export interface SecretInfo {
+  /** Absent: for all apps of the tenant. */
+  app?: string;
+  name: string;
+  setAt: string;
+  setBy: string;
+  /** Of the tenant's data key that it is sealed with. */
+  keyVersion: number;
+}
+
+export interface SecretListResult {
+  secrets: SecretInfo[];
+  /** Why they can not be opened. */
+  problems: Problem[];
+}
+
+export interface SecretRotateResult {
+  /** That have secrets, and how many. */
+  tenants: { tenant: string; secrets: number }[];
+}
+
+export interface MachineKeyRotateResult {
+  /** How many have secrets. */
+  tenants: number;
 }

@@ -3,6 +3,12 @@
 /** Where the daemon's sockets are found inside the edges' sandbox. */
 export const edgeControlSocket = '/run/tenantd/edge/control.sock';
 export const edgeSocketsDir = '/run/tenantd/sockets';
+/** Where apps call what other tenants grant them: `<tenant>/<app>/`, which that app alone finds as `gatewayDir` in its sandbox. */
+export const edgeGatewaysDir = '/run/tenantd/gateways';
+export const gatewayDir = '/run/tenantd/gateway';
+export const gatewaySocket = 'http.sock';
+/** There, the host of another tenant's app is `<app>.<tenant>.internal`. */
+export const grantedHostSuffix = '.internal';
 /** Of one certificate. */
 export const maxReportedNames = 1_000;
 /** Where the edges write access logs: a folder for each tenant, and one for requests of no tenant, which no tenant can be called. */

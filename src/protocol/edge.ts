@@ -24,6 +24,7 @@ export interface EdgeSettings {
   controlSocket?: string;
   socketsDir?: string;
   logsDir?: string;
+  gatewaysDir?: string;
 }
 
 /** argv[3]: the daemon starts the master, and leaves it out; the master starts edges with the same argv[2]. */
@@ -93,6 +94,12 @@ export interface TenantTls {
   hstsSeconds: number;
 }
 
+/** Another tenant may call this app. */
+export interface TenantGrant {
+  to: TenantName;
+  app: AppName;
+}
+
 /** All that the edge knows of one tenant but its certificates. Replaces what it knew before, at once. */
 export interface TenantRoutes {
   tenant: TenantName;
@@ -100,6 +107,7 @@ export interface TenantRoutes {
   apps: AppRoute[];
   limits: RequestLimits;
   tls: TenantTls;
+  grants?: TenantGrant[];
   /** Shown on error pages. */
   brandName?: string;
 }
@@ -164,6 +172,17 @@ export interface CertificateEvent {
   names?: readonly string[];
 }
 
+/** How often a grant was used since the last word on it. */
+export interface GrantUse {
+  /** Whose app was called. */
+  tenant: string;
+  app: string;
+  /** Who called. */
+  caller: string;
+  callerApp: string;
+  requests: number;
+}
+
 /** Master -> daemon: notifications. Checked by the daemon. */
 export const edgeEvents = {
   /** First message on every connection. */
@@ -172,6 +191,16 @@ export const edgeEvents = {
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(4096) }),
   /** A handshake for a name of a tenant that has no certificate; so many a second at most. */
   'handshake-without-certificate': z.strictObject({ name: z.string().max(255) }),
+  'grant-use': z.strictObject({
+    uses: z
+      .array(
+        z.strictObject({
+          ...{ tenant: z.string().max(64), app: z.string().max(64), caller: z.string().max(64), callerApp: z.string().max(64) },
+          requests: z.number().int().positive(),
+        }),
+      )
+      .max(10_000),
+  }),
   /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
   certificate: z.strictObject({
     tenant: z.string().max(64),

@@ -1,8 +1,12 @@
 /** Between the launcher, the worker shim and the tenant host. */
 
-/** Inherited by a worker: the bound Unix socket of its own, and the FIFO for its reports. */
+/** Inherited by a worker: the bound Unix socket of its own, the FIFO for its reports, and a pipe with its secrets (`hand-over.ts`). */
 export const workerListenerFd = 3;
 export const workerReportFd = 4;
+export const workerHandOverFd = 5;
+
+/** Where a worker finds its secrets as files: in memory, and its own. */
+export const secretsDir = '/run/secrets';
 
 /** argv[2] of the shim, as JSON. Holds no secret. */
 export type WorkerSettings =

@@ -1,14 +1,16 @@
 import { mkdirSync } from 'node:fs';
-import { workerListenerFd, workerReportFd, type WorkerSettings } from '../protocol/worker.ts';
+import { secretsDir, workerHandOverFd, workerListenerFd, workerReportFd, type WorkerSettings } from '../protocol/worker.ts';
 import { finishRequests } from './finish-requests.ts';
 import { landFirstListen } from './land-listen.ts';
 import { createReporter } from './report.ts';
 import { runNodeApp } from './run-node.ts';
+import { takeSecrets } from './take-secrets.ts';
 
 const settings = JSON.parse(process.argv[2] ?? '') as WorkerSettings;
 const report = createReporter(workerReportFd);
 const port = Number(process.env['PORT'] ?? 0);
 
+takeSecrets({ fd: workerHandOverFd, directory: secretsDir, ...(settings.kind === 'node' && { setVariable }) });
 makeHome(process.env['HOME']);
 if (settings.kind === 'node') await startNode(settings.entry);
 else await startCommand(settings.command);
@@ -47,6 +49,10 @@ async function startCommand(command: readonly string[]): Promise<void> {
   const app = runCommand({ command, fd: workerListenerFd, port, uid: process.getuid?.() ?? -1, report });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, app.signal);
   process.exit(await app.exited);
+}
+
+function setVariable(name: string, value: string): void {
+  process.env[name] = value;
 }
 
 function makeHome(home: string | undefined): void {

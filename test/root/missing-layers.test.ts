@@ -38,6 +38,17 @@ describe('on a machine that lacks an isolation layer', () => {
     expect(await startedOf(daemon, 'resources')).toEqual([]);
   });
 
+  test.each(['/usr/sbin/mke2fs', '/usr/bin/mount', '/usr/sbin/losetup'])(
+    'no tenant starts without disk images: here, %s fails',
+    async (program) => {
+      await using daemon = await startTestDaemon({
+        tenants: { alpha: probeTenant('alpha') },
+        ...withBroken(program, 'not on this machine'),
+      });
+      expect(await startedOf(daemon, 'disk')).toEqual([]);
+    },
+  );
+
   test('tenants start without control groups where the operator says so, and status goes on saying it', async () => {
     const config = 'isolation: { without: [resources] }';
     await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, config, ...withoutControlGroups });
@@ -56,13 +67,17 @@ describe('on a machine that lacks an isolation layer', () => {
     expect(await daemon.stop()).toBe(0);
   });
 
-  test('nothing starts without roots or networks of their own, whatever the operator allows: the edge needs them too', async () => {
+  test('nothing starts without roots of their own, whatever the operator allows: the edge needs one too', async () => {
     const config = 'isolation: { without: [root, network, resources] }';
-    for (const program of ['/usr/bin/bwrap', '/usr/bin/unshare']) {
-      const options = { tenants: { alpha: probeTenant('alpha') }, config, ...withBroken(program, 'not on this machine') };
-      await using daemon = await prepareTestDaemon(options);
-      await expect(daemon.start()).rejects.toThrow(/TENANTD_E_SANDBOX: the sandbox could not be made: not on this machine/);
-    }
+    const options = { tenants: { alpha: probeTenant('alpha') }, config, ...withBroken('/usr/bin/bwrap', 'not on this machine') };
+    await using daemon = await prepareTestDaemon(options);
+    await expect(daemon.start()).rejects.toThrow(/TENANTD_E_SANDBOX: the sandbox could not be made: not on this machine/);
+  });
+
+  test('no tenant starts without a network of its own, and status says why', async () => {
+    const broken = withBroken('/usr/bin/unshare', 'not on this machine');
+    await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, ...broken });
+    expect(await startedOf(daemon, 'network')).toEqual([]);
   });
 
   test('nothing starts when a program is missing, and the daemon names the package', async () => {

@@ -51,10 +51,11 @@ describe('what an app leaves behind where root works', () => {
       folder,
     ];
     return paths.map((path) => {
-      const stat = statSync(path, { throwIfNoEntry: false });
+      const seen = path.replace(`${daemon.directory}/state/tenants/beta/data`, daemon.dataOf('beta'));
+      const stat = statSync(seen, { throwIfNoEntry: false });
       if (!stat) return `${path} is not there`;
       if (path.startsWith('/etc')) return [path, stat.uid, stat.gid, stat.mode.toString(8)].join(' ');
-      const content = stat.isFile() ? createHash('sha256').update(readFileSync(path)).digest('hex') : readdirSync(path).sort().join();
+      const content = stat.isFile() ? createHash('sha256').update(readFileSync(seen)).digest('hex') : readdirSync(seen).sort().join();
       return [path, stat.uid, stat.gid, stat.mode.toString(8), stat.ctimeMs, content].join(' ');
     });
   }
@@ -83,7 +84,7 @@ describe('what an app leaves behind where root works', () => {
   });
 
   test('the mount point in its data belongs to root, in a sticky folder of root: no mount needs to hold it in place', () => {
-    const data = `${daemon.directory}/state/tenants/alpha/data/apps/site`;
+    const data = `${daemon.dataOf('alpha')}/apps/site`;
     const [folder, shared, home] = ['', '/shared', '/home'].map((name) => statSync(`${data}${name}`));
     expect({ uid: folder?.uid, mode: (folder?.mode ?? 0) & 0o7777 }).toEqual({ uid: 0, mode: 0o1770 });
     expect({ uid: shared?.uid, mode: (shared?.mode ?? 0) & 0o7777 }).toEqual({ uid: 0, mode: 0o755 });
@@ -92,10 +93,10 @@ describe('what an app leaves behind where root works', () => {
 
   test('links to files of root and of other tenants lead root nowhere, over restarts of app and daemon', async () => {
     expect(await ask(daemon, 'alpha/site', 'plantLinks', { input: victims })).toBe(victims[0]);
-    const home = `${daemon.directory}/state/tenants/alpha/data/apps/site/home`;
-    expect(readlinkSync(home)).toBe(victims[0]);
+    const home = (): string => `${daemon.dataOf('alpha')}/apps/site/home`;
+    expect(readlinkSync(home())).toBe(victims[0]);
     await restartAndCompare();
-    expect(readlinkSync(home)).toBe(victims[0]);
+    expect(readlinkSync(home())).toBe(victims[0]);
     expect(await ask(daemon, 'alpha/site', 'read', { input: ['/data/link-1', '/data/home/inner'] })).toEqual({
       '/data/link-1': 'ENOENT',
       '/data/home/inner': 'ENOENT',
@@ -110,7 +111,7 @@ describe('what an app leaves behind where root works', () => {
   });
 
   test('they belong to the app alone: nothing that it made is owned by root or has rights of another', () => {
-    const data = `${daemon.directory}/state/tenants/alpha/data/apps/site`;
+    const data = `${daemon.dataOf('alpha')}/apps/site`;
     const { status, stdout } = spawnSync('find', [data, '-mindepth', '1', '-not', '-path', `${data}/shared`, '-uid', '0'], {
       encoding: 'utf8',
     });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -57,7 +57,15 @@ describe('an app that looks for what belongs to others', () => {
       'state/tenants/beta/data/shared/secret.txt',
       'tenants/beta/apps/site/secret.txt',
     ];
-    return [...files, ...ofBeta.map((path) => `${directory}/${path}`), `${directory}/logs/beta/apps/site.log`, daemon.configFile];
+    const mounted = ['/apps/site/secret.txt', '/logs/site.log'].map((path) => daemon.dataOf('beta') + path);
+    for (const path of mounted) expect(readFileSync(path, 'utf8')).not.toBe('');
+    return [
+      ...files,
+      ...ofBeta.map((path) => `${directory}/${path}`),
+      ...mounted,
+      `${directory}/state/tenants/beta/disk.img`,
+      daemon.configFile,
+    ];
   }
 
   test('was given something to find: the secrets are there for whoever may see them', async () => {

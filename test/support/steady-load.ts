@@ -8,10 +8,15 @@ export interface LoadReport {
 }
 
 /** Asks every host in turn, `workers` at a time, until it is stopped. */
-export function startSteadyLoad(options: { port: number; hosts: readonly { host: string; expected: string }[]; workers: number }): {
+export function startSteadyLoad(options: {
+  port: number;
+  hosts: readonly { host: string; expected: string }[];
+  workers: number;
+  path?: string;
+}): {
   stop(): Promise<LoadReport>;
 } {
-  const { port, hosts, workers } = options;
+  const { port, hosts, workers, path = '/' } = options;
   const report: LoadReport = { requests: 0, failures: [] };
   const agent = new http.Agent({ keepAlive: true, maxSockets: workers });
   const stopping = new AbortController();
@@ -23,7 +28,7 @@ export function startSteadyLoad(options: { port: number; hosts: readonly { host:
       if (!target) return;
       report.requests += 1;
       try {
-        const { status, text } = await request(port, { host: target.host, agent });
+        const { status, text } = await request(port, { host: target.host, path, agent });
         if (status !== 200 || text !== target.expected) report.failures.push(`${target.host}: ${status} ${text.slice(0, 200)}`);
       } catch (error) {
         report.failures.push(`${target.host}: ${String(error)}`);

@@ -40,6 +40,8 @@ export interface TestDaemon {
   app(tenant: string, app: string): Promise<AppStatus>;
   writeTenant(name: string, files: TenantFiles): void;
   removeTenant(name: string): void;
+  /** Where root finds a running tenant's data, logs and all: its disk is mounted for its own sandboxes alone. */
+  dataOf(tenant: string): string;
   /** Waits until every named app is in that state. */
   untilApps(apps: readonly string[], state?: string): Promise<void>;
   /** Ends it and whatever is left of it: processes, groups, users, files. Never throws for what is gone already. */
@@ -162,6 +164,10 @@ export async function prepareTestDaemon({
       return found;
     },
     writeTenant: (name, files) => writeFiles(`${tenantsDir}/${name}`, files),
+    dataOf(tenantName) {
+      const pid = monitorOf(`${directory}/run/sandboxes`, tenantName);
+      return `/proc/${pid}/root${directory}/state/tenants/${tenantName}/data`;
+    },
     removeTenant: (name) => rmSync(`${tenantsDir}/${name}`, { recursive: true }),
     async untilApps(apps, state = 'running') {
       const isThere = async (): Promise<boolean> => {
@@ -195,6 +201,13 @@ export async function prepareTestDaemon({
 /** The example or fixture folder of that path below the repository. */
 export function repositoryPath(path: string): string {
   return join(root, path);
+}
+
+/** Of the tenant's host: in the mounts that its sandbox was made in. */
+function monitorOf(sandboxes: string, tenant: string): number {
+  const records = readNames(sandboxes).filter((name) => name.startsWith(`h.${tenant}.`) && name.endsWith('.json'));
+  const { monitor } = JSON.parse(readFileSync(`${sandboxes}/${records[0]}`, 'utf8')) as { monitor: { pid: number } };
+  return monitor.pid;
 }
 
 function writeFiles(directory: string, files: TenantFiles): void {

@@ -13,7 +13,10 @@ const commands = commandsOfTenantctl();
 
 function commandsOfTenantctl(): Commands {
   const terminal = { width: 80, paint: createPaint(false), writeOut: () => {}, writeErr: () => {}, onInterrupt: () => {} };
-  const program = createProgram({ terminal, configFile: '', isRoot: false, now: Date.now }, () => {});
+  const session = (): never => {
+    throw new Error('no command is run');
+  };
+  const program = createProgram({ terminal, configFile: '', isRoot: false, now: Date.now, session }, () => {});
   return new Map(program.commands.map((command) => [command.name(), command.commands.map((below) => below.name())]));
 }
 
@@ -47,8 +50,8 @@ describe('each rule can fail:', () => {
   });
 
   test.each([
-    ['`tenantctl verify`', ['verify']],
-    ['`scripts/tenantctl --config x.yaml --json verify`', ['verify']],
+    ['`tenantctl teleport`', ['teleport']],
+    ['`scripts/tenantctl --config x.yaml --json teleport`', ['teleport']],
     ['`tenantctl app explode acme/site`', ['app explode']],
     ['`tenantctl app restart/scale acme/site`', ['app scale']],
     ['```\n$ scripts/tenantctl status\n$ sudo tenantctl frobnicate\n```', ['frobnicate']],
@@ -58,7 +61,7 @@ describe('each rule can fail:', () => {
 
   test.each([
     '`tenantctl` is the client',
-    'tenantctl verify is not code here',
+    'tenantctl teleport is not code here',
     '`tenantctl status`, `tenantctl --json status acme`, `tenantctl app restart|stop|start TENANT/APP`',
     '`tenantctl --help`, `tenantctl help`, `tenantctl COMMAND --help`, `tenantctl ...`',
     '```\ntenantctl: there is no tenant x (TENANTD_E_NO_SUCH_TENANT)\n```',

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 
@@ -14,7 +14,7 @@ export interface Running {
   child: ChildProcess;
   finished: Promise<Finished>;
   /** Resolves when stdout holds `text`; rejects when the process ends without. */
-  untilPrinted(text: string): Promise<void>;
+  untilPrinted: (text: string) => Promise<void>;
 }
 
 type Environment = Record<string, string>;
@@ -25,6 +25,14 @@ export function startTenantctl(args: readonly string[], env: Environment = {}): 
 
 export function runTenantctl(args: readonly string[], env: Environment = {}): Promise<Finished> {
   return startTenantctl(args, env).finished;
+}
+
+/** With pipes that are the test's. */
+export function startWithInput(args: readonly string[]): { child: ChildProcessWithoutNullStreams; finished: Promise<number | null> } {
+  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'] ?? '' }, stdio: 'pipe' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  child.stdin.on('error', () => {});
+  return { child, finished: once(child, 'exit').then(([code]) => code as number | null) };
 }
 
 /** In a terminal of 80 columns. */

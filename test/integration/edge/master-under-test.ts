@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -17,7 +18,10 @@ export interface MasterUnderTest {
   port: number;
   /** What a daemon says and hears; one at a time. */
   startDaemon: () => Promise<FakeDaemon>;
-  app: (file: string, listener: RequestListener) => Promise<void>;
+  app: (file: string, listener: RequestListener, onUpgrade?: (socket: Duplex) => void) => Promise<void>;
+  /** The folder in which the gateway of `tenant/app` is to be. */
+  makeGateway: (caller: string) => void;
+  gateway: (caller: string) => string;
   edgePids: () => number[];
   exited: Promise<unknown>;
 }
@@ -42,6 +46,7 @@ export async function startMaster(processes = 1): Promise<MasterUnderTest> {
     processes,
     controlSocket,
     socketsDir: folder,
+    gatewaysDir: `${folder}/gateways`,
   };
   const child = spawn(process.execPath, [main, JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'ignore', bound.fd()] });
   const exited = once(child, 'exit');
@@ -58,8 +63,12 @@ export async function startMaster(processes = 1): Promise<MasterUnderTest> {
     port: bound.address().port,
     exited,
     startDaemon: () => startDaemon(controlSocket),
-    async app(file, listener) {
-      const server = createHttpServer(listener).listen(join(folder, 'acme', file));
+    makeGateway: (caller) => mkdirSync(`${folder}/gateways/${caller}`, { recursive: true }),
+    gateway: (caller) => `${folder}/gateways/${caller}/http.sock`,
+    async app(file, listener, onUpgrade) {
+      const server = createHttpServer(listener);
+      if (onUpgrade) server.on('upgrade', (_, socket) => onUpgrade(socket));
+      server.listen(join(folder, 'acme', file));
       await once(server, 'listening');
       onTestFinished(() => {
         server.close();
@@ -82,7 +91,7 @@ async function startDaemon(path: string): Promise<FakeDaemon> {
   const [socket] = (await once(server, 'connection')) as [net.Socket];
   const heard: FakeDaemon['heard'] = [];
   const note = (method: string) => (params: unknown) => void heard.push({ method, params });
-  const channel = createChannel({ stream: socket, handlers: { hello: note('hello'), log: note('log') } });
+  const channel = createChannel({ stream: socket, handlers: { hello: note('hello'), log: note('log'), 'grant-use': note('grant-use') } });
   return {
     channel,
     heard,

@@ -5,6 +5,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { BoundSocket, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodeHandOver } from '../../../src/protocol/hand-over.ts';
 import { createLineSplitter } from '../../../src/protocol/lines.ts';
 import type { WorkerReport, WorkerSettings } from '../../../src/protocol/worker.ts';
 
@@ -23,7 +24,7 @@ export interface AskOptions {
   body?: string;
 }
 
-/** A shim that runs as the daemon launches it: a bound socket as descriptor 3, a FIFO as descriptor 4. */
+/** A shim that runs as the daemon launches it: a bound socket as descriptor 3, a FIFO as descriptor 4, its secrets (none) on 5. */
 export interface LaunchedWorker extends AsyncDisposable {
   socketPath: string;
   child: ChildProcess;
@@ -47,8 +48,10 @@ export function launchWorker(app: string, settings: WorkerSettings, env: Record<
   const child = spawn(process.execPath, [shim, JSON.stringify(settings)], {
     cwd: join(fixtureApps, app),
     env: { PATH: process.env['PATH'] ?? '', HOME: join(folder, 'home'), PORT: '20000', ...env },
-    stdio: ['ignore', 'pipe', 'pipe', bound.fd(), writerFd],
+    stdio: ['ignore', 'pipe', 'pipe', bound.fd(), writerFd, 'pipe'],
   });
+  // The type knows five of them.
+  ((child.stdio as readonly unknown[])[5] as Socket).end(encodeHandOver([]));
   closeSync(writerFd);
 
   let printed = '';

@@ -24,6 +24,7 @@ describe('defaults', () => {
       uids: { first: 200_000, count: 65_536 },
       isolation: { without: [] },
       logs: { maxBytes: 50 * 2 ** 20, keep: 5 },
+      shells: { record: false, recordBytes: 16 * 2 ** 20, keep: 100 },
       http: { listen: [{ host: '::', port: 80 }] },
       edge: { processes: 1, trustedProxies: [], proxyProtocol: false },
       defaultPlan: 'starter',

@@ -206,7 +206,7 @@ describe('what is told', () => {
     expect(problems).toMatchObject([{ code: 'TENANTD_E_FILE_TOO_LARGE' }]);
   });
 
-  test.each(['build: [npm, ci]', 'sandbox: strict', 'schedule: [{ name: a, cron: "* * * * *", path: / }]'])(
+  test.each(['build: [npm, ci]', 'schedule: [{ name: a, cron: "* * * * *", path: / }]'])(
     'what this version does not carry out is taken, and said: %s',
     async (text) => {
       const { manifest, problems } = await read({ 'app.yaml': `${text}\n`, 'index.js': '' });
@@ -214,6 +214,20 @@ describe('what is told', () => {
       expect(problems).toMatchObject([{ code: 'TENANTD_E_NOT_SUPPORTED', line: 1, column: 1 }]);
     },
   );
+});
+
+describe('a strict sandbox', () => {
+  test('is for Node apps', async () => {
+    const { manifest, problems } = await read({ 'app.yaml': 'sandbox: strict\n', 'index.js': '' });
+    expect(manifest).toMatchObject({ kind: 'node', sandbox: 'strict' });
+    expect(problems).toEqual([]);
+  });
+
+  test.each(['command: [python3, app.py]', 'kind: static\nroot: .'])('is refused for what Node does not run: %s', async (text) => {
+    const { manifest, problems } = await read({ 'app.yaml': `sandbox: strict\n${text}\n`, 'index.html': '' });
+    expect(manifest).toBeUndefined();
+    expect(problems).toMatchObject([{ code: 'TENANTD_E_INVALID_VALUE', message: expect.stringContaining('of kind'), line: 1, column: 1 }]);
+  });
 });
 
 describe('links and other traps', () => {

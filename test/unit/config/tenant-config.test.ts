@@ -200,7 +200,7 @@ describe('what is told', () => {
     [
       'domains: [a.example]\ngrants: [{ to: globex, app: site, access: read }]',
       'TENANTD_E_INVALID_VALUE',
-      'a grant is either an `app` with access http, or a `path` with access read or write',
+      'a grant is either an `app` with access http, or the `path` /data/shared with access read',
       2,
       10,
     ],
@@ -226,8 +226,7 @@ describe('what is told', () => {
   });
 
   test.each([
-    ['network: { egress: ["api.stripe.com:443"] }', '`network.egress` is read but not carried out yet: the tenant has no network'],
-    ['grants: [{ to: globex, app: site, access: http }]', '`grants` is read but not carried out yet: nothing crosses between tenants'],
+    ['branding: { errorPages: pages }', '`branding.errorPages` is read but not carried out yet: error pages are the plain ones'],
   ])('what would be dropped silently is said: %s', (text, message) => {
     const { config, problems } = parse(`domains: [a.example]\n${text}`);
     expect(config).toBeDefined();

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { AppName } from '../../../src/base/ids.ts';
 import { type AppManifest, appManifestSchema } from '../../../src/config/manifest.ts';
 import { type Plan, starterPlan } from '../../../src/config/plans.ts';
-import { clampToPlan, generationKeyOf, toAppSpec, toWorkerSettings } from '../../../src/daemon/app-order.ts';
+import { clampToPlan, generationKeyOf, nodeOptionsOf, toAppSpec, toWorkerSettings } from '../../../src/daemon/app-order.ts';
 import { manifestOf } from './manifest-of.ts';
 
 const site = 'site' as AppName;
@@ -47,18 +47,23 @@ describe('an app below its plan', () => {
 });
 
 describe('the key of a generation', () => {
-  const keyOf = (changes: Partial<AppManifest> = {}, plan: Partial<Plan> = {}, folderId = '1:2'): string =>
-    generationKeyOf(clampToPlan(manifestOf(changes), planOf(plan)), folderId);
+  const keyOf = (changes: Partial<AppManifest> = {}, plan: Partial<Plan> = {}, folderId = '1:2', secrets = ''): string =>
+    generationKeyOf(clampToPlan(manifestOf(changes), planOf(plan)), folderId, secrets);
 
   test('is the same for the same', () => {
     expect(keyOf()).toBe(keyOf());
     expect(keyOf({ env: { A: '1' } })).toBe(keyOf({ env: { A: '1' } }));
   });
 
+  test('is another for other secrets', () => {
+    expect(new Set([keyOf(), keyOf({}, {}, '1:2', 'A=1'), keyOf({}, {}, '1:2', 'A=2')]).size).toBe(3);
+  });
+
   test.each<[string, Partial<AppManifest>, Partial<Plan>?, string?]>([
     ['entry', { entry: 'other.js' }],
     ['kind and command', { kind: 'command', command: ['node', 'server.js'] }],
     ['environment', { env: { A: '1' } }],
+    ['kind of sandbox', { sandbox: 'strict' }],
     ['health check', { health: { path: '/healthz', intervalMs: 5_000 } }],
     ['memory', {}, { memoryBytes: 512 * mebibyte }],
     ['folder', {}, {}, '1:3'],
@@ -112,6 +117,17 @@ describe('what a host and a worker are told', () => {
     const order = clampToPlan(manifestOf({ kind: 'static', root: 'public' }), starterPlan);
     expect(toAppSpec(site, order, current)).toMatchObject({ kind: 'static', staticRoot: 'public' });
     expect(toWorkerSettings(order)).toBeUndefined();
+  });
+
+  test('of the memory that Node may use, and in a strict sandbox of nothing but its own folders', () => {
+    const optionsOf = (changes: Partial<AppManifest>): string[] => nodeOptionsOf(site, clampToPlan(manifestOf(changes), starterPlan));
+    expect(optionsOf({})).toEqual(['--max-old-space-size=192']);
+    expect(optionsOf({ sandbox: 'strict' })).toEqual([
+      ...['--max-old-space-size=192', '--permission', '--allow-net'],
+      ...['/apps/site', '/opt/tenantd/lib', '/data', '/tmp', '/run/secrets'].map((path) => `--allow-fs-read=${path}`),
+      ...['/data', '/tmp', '/run/secrets'].map((path) => `--allow-fs-write=${path}`),
+    ]);
+    expect(optionsOf({ kind: 'command', command: ['a'], sandbox: 'strict' })).toEqual(['--max-old-space-size=192']);
   });
 
   test('comes from manifests that pass the schema', () => {

@@ -6,6 +6,7 @@ const site = 'site' as AppName;
 
 const wantedTenant: WantedTenant = {
   limitsKey: 'wanted',
+  egressKey: 'wanted',
   routesKey: 'wanted',
   configureKey: 'wanted',
   appsDirId: 'wanted',
@@ -17,22 +18,26 @@ const nothing: ActualTenant = {
   prepared: false,
   leftovers: false,
   limitsKey: '',
+  egressKey: '',
   routesKey: '',
   configureKey: '',
   host: 'absent',
   hostAppsDirId: '',
   workers: 0,
+  sessions: 0,
 };
 
 const all: ActualTenant = {
   prepared: true,
   leftovers: true,
   limitsKey: 'wanted',
+  egressKey: 'wanted',
   routesKey: 'wanted',
   configureKey: 'wanted',
   host: 'connected',
   hostAppsDirId: 'wanted',
   workers: 2,
+  sessions: 1,
 };
 
 const keys = ['', 'old', 'wanted'];
@@ -45,15 +50,18 @@ const everyActual: ActualTenant[] = combinations({
     { prepared: true, leftovers: true },
   ],
   limitsKey: keys,
+  egressKey: ['', 'wanted'],
   routesKey: keys,
   configureKey: keys,
   host: ['absent', 'waiting', 'starting', 'connected'] as const,
   hostAppsDirId: keys,
   workers: [0, 2],
+  sessions: [0, 1],
 }).map(({ ground, ...rest }) => Object.assign(rest, ground));
 
 const everyWanted: WantedTenant[] = combinations({
   limitsKey: ['wanted'],
+  egressKey: ['wanted'],
   routesKey: ['wanted'],
   configureKey: ['wanted'],
   appsDirId: ['wanted'],
@@ -67,8 +75,8 @@ const ways = {
 };
 
 describe('a tenant that is wanted', () => {
-  test('is there in at most twelve steps, whatever was there before', () => {
-    const faults = ways.up.filter(({ end, steps }) => !isThere(end) || steps.length > 12);
+  test('is there in at most thirteen steps, whatever was there before', () => {
+    const faults = ways.up.filter(({ end, steps }) => !isThere(end) || steps.length > 13);
     expect(faults).toEqual([]);
   });
 
@@ -80,9 +88,10 @@ describe('a tenant that is wanted', () => {
   test('takes a step only where something differs', () => {
     const idle = everyActual.filter((actual) => nextStep(wantedTenant, actual) === undefined);
     const explained = idle.filter(
-      ({ host, prepared, limitsKey, routesKey, configureKey, hostAppsDirId }) =>
+      ({ host, prepared, limitsKey, egressKey, routesKey, configureKey, hostAppsDirId }) =>
         prepared &&
         limitsKey === 'wanted' &&
+        egressKey === 'wanted' &&
         routesKey === 'wanted' &&
         (host === 'waiting' || (hostAppsDirId === 'wanted' && (host === 'starting' || configureKey === 'wanted'))),
     );
@@ -92,13 +101,17 @@ describe('a tenant that is wanted', () => {
 
   test('is made from nothing in this order', () => {
     const wanted = { ...wantedTenant, appsWithoutManifest: [site], staleApps: [site] };
-    expect(travel(wanted, nothing).steps).toEqual(['prepare', 'read-manifests', 'publish-routes', 'start-host', 'configure-host']);
+    expect(travel(wanted, nothing).steps).toEqual([
+      ...['prepare', 'set-egress', 'read-manifests', 'publish-routes', 'start-host', 'configure-host'],
+    ]);
   });
 
   test.each<[string, Step['do'], (moment: Moment) => boolean]>([
     ['has its host started only when it is prepared', 'start-host', ({ actual }) => actual.prepared],
     ['has its host started only below its limits', 'start-host', ({ actual }) => actual.limitsKey === 'wanted'],
     ['has its host started only when its routes are known', 'start-host', ({ actual, wanted }) => actual.routesKey === wanted?.routesKey],
+    ['has its host started only when what it may reach is open', 'start-host', ({ actual }) => actual.egressKey === 'wanted'],
+    ['gets something to reach only in a network of its own', 'set-egress', ({ actual }) => actual.prepared],
     ['gets limits only when it is prepared', 'set-limits', ({ actual }) => actual.prepared],
     ['has manifests read only below its limits', 'read-manifests', ({ actual }) => actual.prepared && actual.limitsKey === 'wanted'],
     ['gets routes only when each app was looked at', 'publish-routes', ({ wanted }) => wanted?.appsWithoutManifest.length === 0],
@@ -119,6 +132,7 @@ describe('a tenant that is wanted', () => {
       'prepare',
       'publish-routes',
       'read-manifests',
+      'set-egress',
       'set-limits',
       'start-host',
       'stop-host',
@@ -127,7 +141,7 @@ describe('a tenant that is wanted', () => {
 
   test('takes up a host that runs already instead of starting another', () => {
     const found: ActualTenant = { ...nothing, leftovers: true, host: 'connected', hostAppsDirId: 'wanted', workers: 2 };
-    expect(travel(wantedTenant, found).steps).toEqual(['prepare', 'publish-routes', 'configure-host']);
+    expect(travel(wantedTenant, found).steps).toEqual(['prepare', 'set-egress', 'publish-routes', 'configure-host']);
   });
 
   test('gets its new limits and routes while its host waits out a backoff, and nothing more', () => {
@@ -142,6 +156,10 @@ describe('a tenant that is wanted', () => {
     expect(travel({ ...wantedTenant, appsDirId: 'other' }, all).steps).toEqual(['stop-host', 'start-host', 'configure-host']);
   });
 
+  test('may reach something else without a new start', () => {
+    expect(travel(wantedTenant, { ...all, egressKey: 'old' }).steps).toEqual(['set-egress']);
+  });
+
   test('tells its host of changed apps without a new start', () => {
     expect(travel(wantedTenant, { ...all, configureKey: 'old' }).steps).toEqual(['configure-host']);
   });
@@ -149,7 +167,7 @@ describe('a tenant that is wanted', () => {
   test('serves what is stored before it looks at manifests again', () => {
     const wanted = { ...wantedTenant, staleApps: [site] };
     expect(travel(wanted, nothing).steps).toEqual([
-      ...['prepare', 'publish-routes', 'start-host', 'configure-host', 'read-manifests'],
+      ...['prepare', 'set-egress', 'publish-routes', 'start-host', 'configure-host', 'read-manifests'],
       ...['publish-routes', 'configure-host'],
     ]);
   });
@@ -162,19 +180,23 @@ describe('a tenant that is wanted', () => {
 });
 
 describe('a tenant that is not wanted', () => {
-  test('is gone in at most four steps, whatever was there', () => {
-    const faults = ways.down.filter(({ end, steps }) => !isGone(end) || steps.length > 4);
+  test('is gone in at most five steps, whatever was there', () => {
+    const faults = ways.down.filter(({ end, steps }) => !isGone(end) || steps.length > 5);
     expect(faults).toEqual([]);
   });
 
-  test('goes in this order: routes, workers, host, the rest', () => {
-    expect(travel(undefined, all).steps).toEqual(['withdraw-routes', 'stop-workers', 'stop-host', 'dismantle']);
+  test('goes in this order: routes, sessions, workers, host, the rest', () => {
+    expect(travel(undefined, all).steps).toEqual(['withdraw-routes', 'end-sessions', 'stop-workers', 'stop-host', 'dismantle']);
   });
 
   test.each<[string, Step['do'], (moment: Moment) => boolean]>([
     ['has its workers stopped only when nothing is sent to them', 'stop-workers', ({ actual }) => actual.routesKey === ''],
     ['has its host stopped only when no worker is left', 'stop-host', ({ actual }) => actual.routesKey === '' && actual.workers === 0],
-    ['is dismantled only when nothing of it runs', 'dismantle', ({ actual }) => actual.workers === 0 && actual.host === 'absent'],
+    [
+      'is dismantled only when nothing of it runs',
+      'dismantle',
+      ({ actual }) => actual.workers + actual.sessions === 0 && actual.host === 'absent',
+    ],
   ])('%s', (_, step, isReady) => {
     const moments = ways.down.flatMap((journey) => journey.moments.filter((moment) => moment.step === step));
     expect(moments.length).toBeGreaterThan(0);
@@ -247,6 +269,7 @@ function afterStep(step: Step, wanted: WantedTenant | undefined, actual: ActualT
 function effectUp(step: Step, wanted: WantedTenant): Partial<ActualTenant> {
   if (step.do === 'prepare') return { prepared: true, leftovers: true, limitsKey: wanted.limitsKey };
   if (step.do === 'set-limits') return { limitsKey: wanted.limitsKey };
+  if (step.do === 'set-egress') return { egressKey: wanted.egressKey };
   if (step.do === 'publish-routes') return { routesKey: wanted.routesKey };
   if (step.do === 'start-host') return { host: 'starting', hostAppsDirId: wanted.appsDirId, configureKey: '' };
   if (step.do === 'configure-host') return { configureKey: wanted.configureKey };
@@ -256,6 +279,7 @@ function effectUp(step: Step, wanted: WantedTenant): Partial<ActualTenant> {
 
 function effectDown(step: Step): Partial<ActualTenant> {
   if (step.do === 'withdraw-routes') return { routesKey: '' };
+  if (step.do === 'end-sessions') return { sessions: 0 };
   if (step.do === 'stop-workers') return { workers: 0 };
   if (step.do === 'stop-host') return { host: 'absent', configureKey: '' };
   if (step.do === 'dismantle') return { prepared: false, leftovers: false, limitsKey: '', configureKey: '' };
@@ -275,6 +299,7 @@ function isThere({ wanted, actual }: Journey['end']): boolean {
     actual.prepared &&
     actual.host === 'connected' &&
     actual.limitsKey === wanted.limitsKey &&
+    actual.egressKey === wanted.egressKey &&
     actual.routesKey === wanted.routesKey &&
     actual.configureKey === wanted.configureKey &&
     actual.hostAppsDirId === wanted.appsDirId &&
@@ -283,7 +308,9 @@ function isThere({ wanted, actual }: Journey['end']): boolean {
 }
 
 function isGone({ actual }: Journey['end']): boolean {
-  return actual.routesKey === '' && actual.workers === 0 && actual.host === 'absent' && !actual.leftovers && !actual.prepared;
+  return (
+    actual.routesKey === '' && actual.workers + actual.sessions === 0 && actual.host === 'absent' && !actual.leftovers && !actual.prepared
+  );
 }
 
 function combinations<Fields extends object>(domains: { [Field in keyof Fields]: readonly Fields[Field][] }): Fields[] {

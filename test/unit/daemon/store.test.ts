@@ -323,6 +323,13 @@ describe('the audit trail', () => {
   );
 });
 
+test('a store of version 1 gets what it lacks, and keeps what it has', () => {
+  open().uidOf(acme, site);
+  editFile('DROP TABLE secrets', 'DROP TABLE data_keys', 'PRAGMA user_version = 1');
+  const store = open();
+  expect([store.uidOf(acme, site), store.secrets.of(acme), store.secrets.dataKeys()]).toEqual([200_000, [], []]);
+});
+
 describe('a file that is no state store of this version', () => {
   function filesIn(): Record<string, string> {
     const names = readdirSync(folder).sort();
@@ -352,8 +359,8 @@ describe('a file that is no state store of this version', () => {
   });
 
   test.each(['delete', 'wal'])('is left as it is when a newer tenantd wrote it, with journal mode %s', (mode) => {
-    editFile(`PRAGMA journal_mode = ${mode}`, 'CREATE TABLE later (x)', 'INSERT INTO later VALUES (1)', 'PRAGMA user_version = 2');
-    expect(refusal()).toEqual(refused('version 2, newer than this tenantd knows (1)'));
+    editFile(`PRAGMA journal_mode = ${mode}`, 'CREATE TABLE later (x)', 'INSERT INTO later VALUES (1)', 'PRAGMA user_version = 3');
+    expect(refusal()).toEqual(refused('version 3, newer than this tenantd knows (2)'));
   });
 
   test.each([
@@ -393,9 +400,9 @@ describe('a file that is no state store of this version', () => {
 
   test('can be opened by the tenantd that knows it after the refusal', () => {
     open().close();
-    editFile('PRAGMA user_version = 2');
+    editFile('PRAGMA user_version = 3');
     expect(() => open()).toThrow('newer');
-    editFile('PRAGMA user_version = 1');
+    editFile('PRAGMA user_version = 2');
     expect(open().uidOf(acme, '')).toBe(200_000);
   });
 });

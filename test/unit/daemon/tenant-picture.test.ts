@@ -57,6 +57,7 @@ function desiredOf({ folders = { site: '1:1' }, text = 'domains: [acme.example]'
     apps: Object.entries(folders).map(([app, folderId]) => ({ app: app as AppName, folderId })),
     appsDir: '/tenants/acme/apps',
     appsDirId: '1:0',
+    sharedBy: [],
     owners: new Map(config.domains.map(({ name }) => [name, acme])),
     problems,
   };
@@ -222,6 +223,7 @@ describe('what is wanted', () => {
       ],
       limits: starterPlan.requests,
       tls: { redirect: true, hstsSeconds: 3_600 },
+      grants: [],
       brandName: 'Acme',
     });
     expect(picture.urlsOf(site)).toEqual([{ host: 'acme.example', path: '/' }]);
@@ -387,5 +389,49 @@ describe('a manifest is to be read', () => {
     want();
     picture.markStale([shop]);
     expect(toRead()).toEqual([[], []]);
+  });
+});
+
+describe('secrets', () => {
+  const putSecret = (app: AppName | '', revision: string): void =>
+    store.secrets.put(
+      { tenant: acme, version: 1, machineKeyId: 'id', wrapped: Buffer.alloc(1) },
+      { app, name: 'A', revision, keyVersion: 1, sealed: Buffer.alloc(1), setAt: '', setBy: '' },
+    );
+
+  beforeEach(() => {
+    want({ folders: { site: '1:1', shop: '1:2' } });
+    manifest({}, site);
+    manifest({}, shop);
+  });
+
+  test('that were held count when they are released, each app by itself', () => {
+    const before = [generationOf(site), generationOf(shop)].map(Number);
+    picture.holdSecrets();
+    putSecret('', '1');
+    want({ folders: { site: '1:1', shop: '1:2' } });
+    expect([generationOf(site), generationOf(shop), picture.heldApps()]).toEqual([...before, [site, shop]]);
+    picture.releaseSecrets(site);
+    expect([generationOf(site), generationOf(shop), picture.heldApps()]).toEqual([Number(before[0]) + 1, before[1], [shop]]);
+    picture.releaseSecrets(shop);
+    expect([generationOf(shop), picture.heldApps()]).toEqual([Number(before[1]) + 1, []]);
+  });
+
+  test('that are of one app hold that one alone, and a hold in between keeps the older', () => {
+    const before = [generationOf(site), generationOf(shop)].map(Number);
+    picture.holdSecrets();
+    putSecret(site, '1');
+    picture.holdSecrets();
+    expect(picture.heldApps()).toEqual([site]);
+    picture.releaseSecrets(site);
+    expect([generationOf(site), generationOf(shop)]).toEqual([Number(before[0]) + 1, before[1]]);
+  });
+
+  test('of a static app change nothing', () => {
+    manifest({ kind: 'static', root: 'public' }, shop);
+    const before = generationOf(shop);
+    putSecret('', '1');
+    want({ folders: { site: '1:1', shop: '1:2' } });
+    expect(generationOf(shop)).toBe(before);
   });
 });

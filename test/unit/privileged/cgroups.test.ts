@@ -195,3 +195,55 @@ describe('control groups of version 1', () => {
     expect(['memory', 'pids', 'cpu', 'cpuacct'].filter((controller) => existsSync(member(controller)))).toEqual([]);
   });
 });
+
+describe('what is read back', () => {
+  const lines = (group: string): string[] =>
+    ['5:memory:', '4:pids:', '3:cpu,cpuacct:', '1:name=systemd:/'].map((line) => `${line}${group}`);
+
+  test('version 2: limits as they are, and none as none', () => {
+    imitateV2();
+    const groups = openControlGroups('tenantd', { root });
+    groups.setTenant('t-acme', limits);
+    write('tenantd/t-acme/cgroup.procs', '');
+    expect(groups.limitsOf('t-acme')).toMatchObject(limits);
+    write('tenantd/t-acme/memory.max', 'max\n');
+    write('tenantd/t-acme/cpu.max', 'max 100000\n');
+    expect(groups.limitsOf('t-acme')).toMatchObject({ memoryBytes: Infinity, cpu: Infinity, processes: 128 });
+    expect(groups.limitsOf('t-other')).toBeUndefined();
+  });
+
+  test('version 1: limits as they are, and none as none', () => {
+    imitateV1();
+    const groups = openControlGroups('tenantd', { root });
+    groups.setTenant('t-acme', limits);
+    write('memory/tenantd/t-acme/cgroup.procs', '');
+    expect(groups.limitsOf('t-acme')).toMatchObject(limits);
+    write('cpu/tenantd/t-acme/cpu.cfs_quota_us', '-1\n');
+    expect(groups.limitsOf('t-acme')).toMatchObject({ cpu: Infinity });
+  });
+
+  test('version 1: in which hierarchies a process is not where it belongs', () => {
+    imitateV1();
+    const groups = openControlGroups('tenantd', { root });
+    expect(groups.astrayIn('t-acme', 'host', lines('/tenantd/t-acme/host'))).toEqual([]);
+    expect(groups.astrayIn('t-acme', 'host', ['5:memory:/', ...lines('/tenantd/t-acme/host').slice(1)])).toEqual(['memory']);
+    expect(groups.astrayIn('t-acme', 'host', lines('/tenantd/t-acme/w.site'))).toEqual(['memory', 'pids', 'cpu', 'cpuacct']);
+    expect(groups.astrayIn('t-acme', 'host', [])).toEqual(['memory', 'pids', 'cpu', 'cpuacct']);
+  });
+
+  test('version 2: likewise, below whatever group the daemon was given', () => {
+    imitateV2();
+    const groups = openControlGroups('tenantd', { root });
+    expect(groups.astrayIn('t-acme', 'host', ['0::/system.slice/holder/tenantd/t-acme/host'])).toEqual([]);
+    expect(groups.astrayIn('t-acme', 'host', ['0::/user.slice'])).toEqual(['']);
+  });
+
+  test('whose group a process is in', () => {
+    imitateV1();
+    const groups = openControlGroups('tenantd', { root });
+    expect(groups.tenantOf(lines('/tenantd/t-acme/host'))).toBe('t-acme');
+    expect(groups.tenantOf(['5:memory:/', '4:pids:/tenantd/t-acme'])).toBe('t-acme');
+    expect(groups.tenantOf(lines('/tenantd-2/t-acme/host'))).toBeUndefined();
+    expect(groups.tenantOf([])).toBeUndefined();
+  });
+});

@@ -1,16 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import {
-  encodeMessage,
-  encodeName,
-  encodeText,
-  type Message,
-  opcode,
-  parseAnswer,
-  recordClass,
-  recordType,
-} from '../../../src/certs/dns-message.ts';
 import { signMessage } from '../../../src/certs/tsig.ts';
+import { parseAnswer } from '../../../src/certs/update-answer.ts';
+import { encodeMessage, encodeText, type Message, opcode, recordClass, recordType } from '../../../src/dns/message.ts';
+import { encodeName } from '../../../src/dns/names.ts';
 
 const update: Message = {
   id: 0x1234,

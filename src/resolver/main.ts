@@ -1,0 +1,13 @@
+import { resolverPaths } from '../protocol/resolver-paths.ts';
+import type { ResolverSettings } from '../protocol/resolver.ts';
+import { runResolver } from './resolver-process.ts';
+
+const { controlSocket } = JSON.parse(process.argv[2] ?? '{}') as ResolverSettings;
+const resolver = runResolver({ controlSocket: controlSocket ?? resolverPaths.controlSocket });
+
+// What it knows, the next one finds out again.
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => {
+    resolver.close();
+    process.exit(0);
+  });
