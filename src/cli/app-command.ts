@@ -21,6 +21,7 @@ export function registerApp(program: Command, surroundings: Surroundings): void 
       .command(name)
       .description(description)
       .argument('<tenant/app>', 'the app')
+      .addHelpText('after', `\nExample: tenantctl app ${name} acme/site`)
       .action(async (reference: string, _options: object, command: Command) => {
         const { config, json } = command.optsWithGlobals<GlobalOptions>();
         const target = parseAppReference(reference);

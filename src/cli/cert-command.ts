@@ -24,7 +24,10 @@ function registerList(cert: Command, surroundings: Surroundings): void {
     .command('list')
     .description('show names, issuers, expiry, next try and last error')
     .argument('[tenant]', 'this tenant only')
-    .addHelpText('after', '\nNames that a certificate of a tenant\'s own covers are not listed:\n"tenantctl domain list" shows them.')
+    .addHelpText(
+      'after',
+      '\nNames that a certificate of a tenant\'s own covers are not listed:\n"tenantctl domain list" shows them.\n\nExample: tenantctl cert list acme',
+    )
     .action(async (tenant: string | undefined, _options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const names = await listCertificates(surroundings, config, tenant === undefined ? {} : { tenant: parseTenantName(tenant) });
@@ -56,7 +59,10 @@ function registerRenew(cert: Command, surroundings: Surroundings): void {
     .argument('<tenant>', 'the tenant')
     .argument('[name]', 'one of its names (default: all)')
     .option('--force', 'renew certificates that are fine, too')
-    .addHelpText('after', '\nBudgets of orders hold all the same. "tenantctl cert list" shows how it goes.')
+    .addHelpText(
+      'after',
+      '\nBudgets of orders hold all the same. "tenantctl cert list" shows how it goes.\n\nExample: tenantctl cert renew acme shop.example.com',
+    )
     .action(async (tenant: string, name: string | undefined, _options: object, command: Command) => {
       const { config, json, force = false } = command.optsWithGlobals<GlobalOptions & { force?: boolean }>();
       const params = { tenant: parseTenantName(tenant), ...(name !== undefined && { name: parseDomain(name) }), force };
@@ -78,6 +84,7 @@ function registerCa(cert: Command, surroundings: Surroundings): void {
     .command('ca')
     .description("print the local CA's path and how to trust it")
     .option('--pem', 'print its root certificate alone')
+    .addHelpText('after', '\nExample: tenantctl cert ca --pem > tenantd-local-ca.pem')
     .action(async (_options: object, command: Command) => {
       const { config, json, pem } = command.optsWithGlobals<GlobalOptions & { pem?: boolean }>();
       const result = (await callDaemon(surroundings, config, 'cert-ca', {})) as CertCaResult;

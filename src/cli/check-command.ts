@@ -12,6 +12,7 @@ export function registerCheck(program: Command, { terminal, now }: Surroundings,
     .command('check')
     .description('report every problem of a configuration; needs no daemon')
     .argument('[dir]', 'the folder of tenantd.yaml, or of tenants (default: where the configuration file is)')
+    .addHelpText('after', '\nExit code 1 when there are problems.\n\nExample: tenantctl check /etc/tenantd')
     .action(async (dir: string | undefined, _options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const { problems, tenants, apps } = await checkDirectory(dir ?? dirname(config), createCertificateJudge(now));

@@ -20,7 +20,7 @@ export function registerDoctor(program: Command, surroundings: Surroundings, set
     .description('show what this machine offers, and what is worse without it')
     .addHelpText(
       'after',
-      '\nNeeds no daemon. As root it tries what it can: it makes a sandbox, a network,\na control group and a disk image, and removes them. Exit code 1 when something\nis missing that tenantd needs.\n\n  sudo tenantctl doctor --json',
+      '\nNeeds no daemon. As root it tries what it can: it makes a sandbox, a network,\na control group and a disk image, and removes them. Exit code 1 when something\nis missing that tenants need.\n\nExample: sudo tenantctl doctor',
     )
     .action(async (_options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();

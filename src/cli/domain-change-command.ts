@@ -55,7 +55,7 @@ export function registerDomainChange(
     .argument('[name...]', nameHelp)
     .option('--from <file>', 'take the names in this file, too; - for stdin')
     .option('--dry-run', 'say what would be done, and what would be wrong (exit code 1)')
-    .addHelpText('after', help)
+    .addHelpText('after', `${help}\n\nExample: tenantctl domain ${kind} acme shop.example.com`)
     .action(async (tenant: string, args: string[], _options: object, command: Command) => {
       const { config, json = false, from, dryRun = false } = command.optsWithGlobals<ChangeOptions>();
       const change = { method: `domain-${kind}`, tenant: parseTenantName(tenant), names: await readNames(args, from), dryRun } as const;

@@ -24,6 +24,7 @@ function registerList(domain: Command, surroundings: Surroundings): void {
     .command('list')
     .description('show domains and how their certificates stand')
     .argument('[tenant]', 'this tenant only')
+    .addHelpText('after', '\nExample: tenantctl domain list acme')
     .action(async (tenant: string | undefined, _options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const params = tenant === undefined ? {} : { tenant: parseTenantName(tenant) };
@@ -39,6 +40,7 @@ function registerCheckName(domain: Command, surroundings: Surroundings): void {
     .command('check')
     .description('show the DNS records expected and found, and why there is no certificate yet')
     .argument('<name>', 'the domain, of a tenant or not')
+    .addHelpText('after', '\nExample: tenantctl domain check shop.example.com')
     .action(async (text: string, _options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const name = parseDomain(text);

@@ -1,13 +1,15 @@
 import { messageOf, TenantdError } from '../base/errors.ts';
 import { printable } from './printable.ts';
 import { type Terminal, writeJson } from './terminal.ts';
+import { wrapText } from './wrap-text.ts';
 
 /** The readable message goes to stderr in any case; with `--json` the document on stdout is all there is. */
 export function reportError(terminal: Terminal, error: TenantdError, json: boolean): void {
   const { code, message, fix } = error;
   if (json) writeJson(terminal, { error: { code, message, fix } });
-  terminal.writeErr(`tenantctl: ${printable(message)} (${code})\n`);
-  if (fix !== '') terminal.writeErr(`  fix: ${printable(fix)}\n`);
+  const lines = wrapText(`tenantctl: ${printable(message)} (${code})`, terminal.errorWidth);
+  if (fix !== '') lines.push(...wrapText(`fix: ${printable(fix)}`, terminal.errorWidth, '  '));
+  terminal.writeErr(`${lines.join('\n')}\n`);
 }
 
 /** INTERFACE 2: 1 failed or denied, 2 wrong usage, 3 the daemon can not be reached. */

@@ -34,6 +34,7 @@ export function registerExec(program: Command, surroundings: Surroundings, setEx
     .description("run one command in a tenant's own sandbox")
     .argument('<tenant[/app]>', 'a tenant, or one of its apps')
     .argument('<command...>', 'after "--": a program and its arguments')
+    .usage('[options] <tenant[/app]> -- <command...>')
     .option('--secrets', "with the app's secrets as files in /run/secrets")
     .option('--tty', 'give the command a terminal, always')
     .option('--no-tty', 'give it none')

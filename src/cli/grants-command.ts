@@ -14,6 +14,7 @@ export function registerGrants(program: Command, surroundings: Surroundings): vo
     .command('grants')
     .description('show what tenants let one another use, and how it is used')
     .argument('[tenant]', 'what this tenant gives, and what it has')
+    .addHelpText('after', '\nRequests are counted since the daemon started.\n\nExample: tenantctl grants acme')
     .action(async (tenant: string | undefined, _options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const params = tenant === undefined ? {} : { tenant: parseTenantName(tenant) };
@@ -27,7 +28,7 @@ export function renderGrants(grants: readonly GrantStatus[], { width, paint, now
   if (grants.length === 0) return 'Nothing crosses between tenants: there are no grants.\n';
   const rows = grants.map((grant) => ({
     cells: [
-      `${printable(grant.tenant)}${printable(grant.app === undefined ? `:${grant.path ?? ''}` : `/${grant.app}`)}`,
+      `${printable(grant.tenant)}${printable(grant.app === undefined ? `:${grant.path ?? ''}` : `/${grant.app}`)}${grant.appIsMissing ? ' (no such app)' : ''}`,
       printable(grant.to) + (grant.isThere ? '' : ' (no such tenant)'),
       grant.access,
       grant.requests === undefined ? '' : String(grant.requests),

@@ -54,7 +54,9 @@ With --json and --follow: one JSON object a line, {"time","app","worker",
 "line"} or {"dropped"}; with --access {"time","client","method","host","path",
 "status","bytesIn","bytesOut","ms","appMs","requestId","app","release",
 "protocol","tls","outcome"}, or {"time","dropped"} where requests were not
-logged. Queries of addresses are never logged.`;
+logged. Queries of addresses are never logged.
+
+Example: tenantctl logs -f acme/site`;
 
 function print<Line>(kind: LogKind<Line>, surroundings: Surroundings, source: string, options: LogsOptions): Promise<void> {
   return (options.follow ? followLogs : showLogs)(kind, surroundings, source, options);

@@ -34,6 +34,7 @@ process.exitCode = await runTenantctl(process.argv.slice(2), {
   terminal: {
     // Absent without a terminal, 0 on one that does not know.
     width: stdout.columns || 80,
+    errorWidth: stderr.columns || Infinity,
     paint: createPaint(colour),
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text),

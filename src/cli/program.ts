@@ -45,8 +45,11 @@ export function createProgram(surroundings: Surroundings, setExitCode: SetExitCo
     .version(version)
     .option('--config <file>', "the daemon's configuration file (TENANTD_CONFIG)", surroundings.configFile)
     .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed or denied, 2 wrong usage,\n            3 the daemon can not be reached.')
-    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      '\n"tenantctl COMMAND --help" has its arguments, and an example.\n\nExit codes: 0 done, 1 failed or denied, 2 wrong usage,\n            3 the daemon can not be reached.',
+    )
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20, subcommandTerm: (command) => command.name() })
     .configureOutput({
       writeOut: terminal.writeOut,
       writeErr: terminal.writeErr,

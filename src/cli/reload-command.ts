@@ -14,6 +14,7 @@ export function registerReload(program: Command, surroundings: Surroundings): vo
   program
     .command('reload')
     .description('re-read the configuration now, and wait until its changes are carried out')
+    .addHelpText('after', '\nChanged files are read within a second anyway.\n\nExample: tenantctl reload')
     .action(async (_options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const result = (await callDaemon(surroundings, config, 'reload', {}, timeoutMs)) as ReloadResult;
@@ -24,7 +25,7 @@ export function registerReload(program: Command, surroundings: Surroundings): vo
 
 function renderReload({ added, changed, removed, problems }: ReloadResult, { width, paint }: Terminal): string {
   const lines = [...nameLine('added', added), ...nameLine('changed', changed), ...nameLine('removed', removed)];
-  if (lines.length === 0) lines.push('nothing changed');
+  if (lines.length === 0) lines.push('nothing changed since the files were read last');
   return [...lines, ...problems.flatMap((problem) => renderProblem(problem, { width, paint, indent: '' }))].join('\n') + '\n';
 
   function nameLine(label: string, names: string[]): string[] {

@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { TenantdError } from '../base/errors.ts';
 import { exitCodeOf, reportError, toTenantdError } from './error-report.ts';
 import { createProgram, type Surroundings } from './program.ts';
@@ -14,7 +14,7 @@ export async function runTenantctl(args: readonly string[], surroundings: Surrou
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const known = error instanceof CommanderError ? usageError(error) : toTenantdError(error);
+    const known = error instanceof CommanderError ? usageError(error, commandIn(program, args)) : toTenantdError(error);
     reportError(surroundings.terminal, known, asksForJson(args));
     return exitCodeOf(known);
   }
@@ -26,7 +26,13 @@ function asksForJson(args: readonly string[]): boolean {
   return args.slice(0, end === -1 ? args.length : end).includes('--json');
 }
 
-function usageError(error: CommanderError): TenantdError {
+/** The innermost one that is named. */
+function commandIn(program: Command, args: readonly string[]): Command {
+  return args.reduce((command, word) => command.commands.find((below) => below.name() === word) ?? command, program);
+}
+
+function usageError(error: CommanderError, command: Command): TenantdError {
   const message = error.code === 'commander.help' ? 'no command given' : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  return new TenantdError('TENANTD_E_USAGE', message, 'tenantctl --help lists the commands, tenantctl COMMAND --help its arguments');
+  const names = command.parent ? [...(command.parent.parent ? [command.parent.name()] : []), command.name()] : [];
+  return new TenantdError('TENANTD_E_USAGE', message, `see ${['tenantctl', ...names].join(' ')} --help`);
 }

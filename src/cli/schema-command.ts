@@ -9,6 +9,9 @@ export function registerSchema(program: Command, { terminal }: Surroundings): vo
     .command('schema')
     .description('print the JSON Schema of a configuration file, for editors')
     .addArgument(file)
-    .addHelpText('after', '\nFor the YAML language server, begin a file with:\n# yaml-language-server: $schema=FILE')
+    .addHelpText(
+      'after',
+      '\nFor the YAML language server, begin a file with:\n# yaml-language-server: $schema=FILE\n\nExample: tenantctl schema tenant > tenant.schema.json',
+    )
     .action((kind: ConfigKind) => writeJson(terminal, schemaOf(kind)));
 }

@@ -18,13 +18,14 @@ const heads = ['NAME', 'FOR', 'SET', 'BY', 'DATA KEY'] as const;
 export function renderSecretChange(
   verb: 'set' | 'remove',
   target: Target & { name: string },
-  { apps, waited }: SecretChangeResult,
+  { apps, waited, appIsMissing }: SecretChangeResult,
   { width }: TextLayout,
 ): string {
   const words = { set: { done: 'is set', with: 'with' }, remove: { done: 'is removed', with: 'without' } }[verb];
   const workers = `new workers of ${apps.map(printable).join(', ')}`;
   const served = waited ? `${workers} serve ${words.with} it` : `${workers} will serve ${words.with} it`;
-  const text = `${at(target)}: ${target.name} ${words.done}; ${apps.length === 0 ? 'no app that runs is concerned' : served}`;
+  const nobody = appIsMissing ? `${printable(target.tenant)} has no such app yet` : 'no app that runs is concerned';
+  const text = `${at(target)}: ${target.name} ${words.done}; ${apps.length === 0 ? nobody : served}`;
   return `${wrapText(text, width).join('\n')}\n`;
 }
 

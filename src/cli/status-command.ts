@@ -12,6 +12,7 @@ export function registerStatus(program: Command, surroundings: Surroundings): vo
     .command('status')
     .description('show tenants, apps, workers, domains and problems')
     .argument('[tenant]', 'this tenant only')
+    .addHelpText('after', '\nFor one tenant also all its domains and URLs, its files, and its network.\n\nExample: tenantctl status acme')
     .action(async (tenant: string | undefined, _options: object, command: Command) => {
       const { config, json } = command.optsWithGlobals<GlobalOptions>();
       const params = tenant === undefined ? {} : { tenant: parseTenantName(tenant) };

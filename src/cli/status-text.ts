@@ -81,8 +81,8 @@ function renderDisk({ diskBytes, diskLimitBytes, files, filesLimit }: TenantStat
 function renderNetwork({ network }: TenantStatus, width: number): string[] {
   if (!network) return [];
   const { bytesOut, bytesIn, refused, lookups } = network;
-  const traffic = `network: ${formatBytes(bytesOut)} out, ${formatBytes(bytesIn)} in, ${refused} packets refused`;
-  const names = lookups ? `, ${lookups.queries} names asked for, ${lookups.refusedNames} refused` : '';
+  const traffic = `network: ${formatBytes(bytesOut)} out, ${formatBytes(bytesIn)} in, ${formatCount(refused, 'packet')} refused`;
+  const names = lookups ? `, ${formatCount(lookups.queries, 'name')} asked for, ${lookups.refusedNames} refused` : '';
   const last = [lookups?.lastRefusedName, lookups?.lastRefusedAnswer].filter((name) => name !== undefined);
   return wrapText(printable(`${traffic}${names}${last.length > 0 ? ` (last: ${last.join(', ')})` : ''}`), width, indent);
 }

@@ -13,6 +13,8 @@ export interface TextLayout {
 export interface Terminal {
   /** Columns that readable text should fit into. */
   width: number;
+  /** Of stderr; without end where that is no terminal, so that a program finds a message in one line. */
+  errorWidth: number;
   paint: Paint;
   writeOut: (text: string) => void;
   writeErr: (text: string) => void;

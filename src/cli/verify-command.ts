@@ -26,7 +26,7 @@ export function registerVerify(program: Command, surroundings: Surroundings, set
     .option('--report <dir>', 'write a dated report of each tenant there')
     .addHelpText(
       'after',
-      '\nReads what isolates each running process back from the kernel, and tries to break\nout of sandboxes made like theirs. Exit code 1 when anything is not as promised.\n\n  tenantctl verify acme --report /var/lib/evidence',
+      '\nReads what isolates each running process back from the kernel, and tries to\nbreak out of sandboxes made like theirs. Exit code 1 when anything is not as\npromised.\n\nExample: tenantctl verify acme --report /var/lib/evidence',
     )
     .action(async (tenant: string | undefined, _options: object, command: Command) => {
       const { config, json, passive = false, report } = command.optsWithGlobals<Options>();

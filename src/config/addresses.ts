@@ -33,7 +33,8 @@ export function parseIpBlock(text: string): Parsed<string> {
   const [address = '', bits, ...rest] = text.split('/');
   const maxBits = isIPv4(address) ? 32 : 128;
   const bitsFit = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= maxBits);
-  if (isIP(address) && bitsFit && rest.length === 0) return { value: text };
+  // isIP allows a zone after `%`, which is a device's name.
+  if (isIP(address) && !address.includes('%') && bitsFit && rest.length === 0) return { value: text };
   return { fault: { message: 'must be an IP address or a block of them', fix: 'write it like "10.0.0.0/8"' } };
 }
 
@@ -42,7 +43,8 @@ export type EgressTarget = { host: string; port: number } | { block: string; por
 /** `api.stripe.com:443`, `*.example.com:443` for all names below it, or `10.20.0.5/32:5432`. */
 export function parseEgressTarget(text: string): Parsed<EgressTarget> {
   const parts = splitHostPort(text);
-  const fault = { message: 'must be host:port or block:port', fix: 'write it like "api.example.com:443" or "10.20.0.5/32:5432"' };
+  const fix = text === 'any' ? 'write egress: any, without a list' : 'write it like "api.example.com:443" or "10.20.0.5/32:5432"';
+  const fault = { message: 'must be host:port or block:port', fix };
   if (!parts || parts.port === 0) return { fault };
   const block = parseIpBlock(parts.host);
   if ('value' in block) return { value: { block: block.value, port: parts.port } };
@@ -52,11 +54,11 @@ export function parseEgressTarget(text: string): Parsed<EgressTarget> {
 
 /** A block of private IPv4 addresses, all of it ours: `10.213.0.0/16`. */
 export function parsePrivatePool(text: string): Parsed<string> {
-  const [address = '', bits = ''] = text.split('/');
+  const [address = '', bits = '', ...rest] = text.split('/');
   const size = 2 ** (32 - Number(bits));
   const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
   const fits = isIPv4(address) && /^\d{1,2}$/.test(bits) && Number(bits) >= 8 && Number(bits) <= 28 && number % size === 0;
-  if (fits && !isPublicAddress(address)) return { value: text };
+  if (fits && rest.length === 0 && !isPublicAddress(address)) return { value: text };
   return { fault: { message: 'must be a block of private IPv4 addresses, /8 to /28', fix: 'write it like "10.213.0.0/16"' } };
 }
 

@@ -95,7 +95,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     withDisk: !missingLayers.some(({ layer }) => layer === 'disk'),
     urlOf: createUrlOf(config),
     sharesOf: (sharedBy) => shares.of(sharedBy),
-    onPrepared: () => core.inBackground(shares.update()),
+    onDisk: () => core.inBackground(shares.update()),
     onGone: (name) => tenants.delete(name),
     requestReconcile: (name) => reconciler.request(name),
   };
@@ -119,7 +119,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ),
     ...{
       verifier,
-      probes: createProbeRunner({ machine, configFile, tenants: core.tenants, edgePids: edge.edgePids, layers: context.layers }),
+      probes: createProbeRunner({ machine, configFile, tenants: core.tenants, edgePids: () => edge.edgePids(), layers: context.layers }),
       config: () => state.config,
     },
     ...{ findTenant: core.findTenant, tenants: core.tenants, refresh: core.refresh, status: core.status, reload: core.reload },

@@ -57,6 +57,9 @@ export interface EdgeEvents {
 }
 
 const challengeTimeLimitMs = 10_000;
+const group = 'edge';
+/** As many times what a tenant has: it works for all of them. */
+const edgeShare = 4;
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 };
 
 export function createEdgeLink(machine: Machine, config: EdgeConfig, events: EdgeEvents): EdgeLink {
@@ -106,6 +109,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig, events: Edg
   async function launch(): Promise<void> {
     // What was bound before one of them was found busy stays.
     for (const address of addresses.slice(listeners.length)) listeners.push(bindTcpSocket(address));
+    machine.groups?.setShare(group, edgeShare);
     sandbox = await machine.registry.start(
       {
         id: `edge.${Date.now().toString(36)}.${incarnation++}`,
@@ -126,7 +130,10 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig, events: Edg
         command: programCommand('edge', settings),
       },
       // A network of its own with nothing in it: the listening sockets are the machine's, whoever accepts from them.
-      { network: 'empty', output: 'pipe', outOfMemoryScore: 0, inherit: listeners.map(({ fd }) => fd) },
+      {
+        ...{ network: 'empty', output: 'pipe', outOfMemoryScore: 0, inherit: listeners.map(({ fd }) => fd), mayReset: true },
+        group: { tenant: group, member: `master.${incarnation}` },
+      },
       { role: 'edge', settings: settingsKey } satisfies z.infer<typeof edgeRole>,
     );
     watch(sandbox);
@@ -216,6 +223,7 @@ export function createEdgeLink(machine: Machine, config: EdgeConfig, events: Edg
         log.warn({ error: messageOf(error) }, 'the edge did not shut down when asked to');
       }
       await sandbox?.stop(2_000);
+      await machine.groups?.removeTenant(group);
       await closeServer();
       for (const listener of listeners) listener.close();
       rmSync(paths.edgeSocket, { force: true });

@@ -34,7 +34,7 @@ export function gatewayOf(addresses: string): string {
 }
 
 export function gateway6Of({ pool6 }: EgressPlaces): string {
-  return pool6.replace('::/64', '::1');
+  return asKernelWrites(pool6.replace('::/64', '::1'));
 }
 
 /** `number` counts from 0; throws TENANTD_E_EGRESS where there is no address for it. */
@@ -48,7 +48,7 @@ export function placeOf({ linkPrefix, pool4, pool6 }: EgressPlaces, number: numb
   return {
     link: `${linkPrefix}${number.toString(36)}`,
     address4: toText(toNumber(address) + offset),
-    address6: pool6.replace('::/64', `::${(offset >>> 16).toString(16)}:${(offset & 0xffff).toString(16)}`),
+    address6: asKernelWrites(pool6.replace('::/64', `::${(offset >>> 16).toString(16)}:${(offset & 0xffff).toString(16)}`)),
   };
 }
 
@@ -60,6 +60,11 @@ export function assertFree({ pool4 }: EgressPlaces, routed: readonly string[]): 
   if (other === undefined) return;
   const fix = 'give an unused private block as network.addresses in tenantd.yaml, and restart tenantd';
   throw new TenantdError('TENANTD_E_EGRESS', `${pool4} is for tenants' links, but the machine has a route to ${other}`, fix);
+}
+
+/** What ip(8) shows is compared with it (RFC 5952: no leading zeros, the longest row of zeros left out). */
+function asKernelWrites(address6: string): string {
+  return new URL(`http://[${address6}]`).hostname.slice(1, -1);
 }
 
 function toNumber(address: string): number {

@@ -1,46 +1,40 @@
-import type { OpenAddress } from '../privileged/egress-rules.ts';
 import type { createTurns } from './in-turn.ts';
 
-export interface TenantOpening {
-  tenant: string;
-  addresses: OpenAddress[];
-}
-
-interface Waiting {
-  opening: TenantOpening;
+interface Waiting<Request> {
+  request: Request;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
 
 /**
- * Opens addresses: all that came while others were opened go together. The resolver bounds how many wait.
+ * Carries out requests: all that came while others were carried out go together. The resolver bounds how many wait.
  *
- * Invariant: one that can't be opened is the failure of its asker alone.
+ * Invariant: one that fails is the failure of its asker alone.
  */
-export function createEgressQueue(
-  open: (openings: readonly TenantOpening[]) => Promise<void>,
+export function createEgressQueue<Request>(
+  carryOut: (requests: readonly Request[]) => Promise<void>,
   inTurn: ReturnType<typeof createTurns>,
-): { add: (opening: TenantOpening) => Promise<void> } {
-  let waiting: Waiting[] = [];
+): { add: (request: Request) => Promise<void> } {
+  let waiting: Waiting<Request>[] = [];
 
-  async function openWaiting(): Promise<void> {
+  async function carryOutWaiting(): Promise<void> {
     const taken = waiting;
     waiting = [];
     try {
-      await open(taken.map(({ opening }) => opening));
+      await carryOut(taken.map(({ request }) => request));
       for (const { resolve } of taken) resolve();
     } catch (error) {
       if (taken.length === 1) taken[0]?.reject(error);
-      else for (const { opening, resolve, reject } of taken) await open([opening]).then(resolve, reject);
+      else for (const { request, resolve, reject } of taken) await carryOut([request]).then(resolve, reject);
     }
   }
 
   return {
-    add(opening) {
+    add(request) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      waiting.push({ opening, resolve, reject });
+      waiting.push({ request, resolve, reject });
       // Whoever finds others waiting goes with them.
-      if (waiting.length === 1) void inTurn(openWaiting);
+      if (waiting.length === 1) void inTurn(carryOutWaiting);
       return promise;
     },
   };

@@ -1,22 +1,12 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
-import { isPublicAddress } from '../base/public-address.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import type { TenantConfig } from '../config/tenant-config.ts';
-import { type Forwarding, restoreForwarding, turnOnForwarding } from '../privileged/egress-forwarding.ts';
-import {
-  type EgressLink,
-  isLinkWhole,
-  linksBeginningWith,
-  makeLink,
-  noteOnLink,
-  removeLink,
-  routedBlocks,
-} from '../privileged/egress-links.ts';
+import { type EgressLink, isLinkWhole, linksBeginningWith, makeLink, noteOnLink, removeLink } from '../privileged/egress-links.ts';
 import {
   closeLines,
+  keepLines,
   type EgressTable,
   openLines,
   removeTenantLines,
@@ -24,13 +14,15 @@ import {
   tenantLines,
   type TenantRules,
 } from '../privileged/egress-rules.ts';
-import { applyLines, type EgressUse, readUse, removeTable } from '../privileged/egress-table.ts';
+import { applyLines, type EgressUse, readTable, readUse } from '../privileged/egress-table.ts';
 import type { OpenAddresses, TenantEgressNames } from '../protocol/resolver.ts';
 import { createEgressDrift } from './egress-drift.ts';
+import { createEgressGround } from './egress-ground.ts';
 import { type EgressList, portsOf, toEgressList } from './egress-list.ts';
 import { EgressOpenings } from './egress-openings.ts';
-import { assertFree, egressPlaces, gateway6Of, placeOf, type TenantPlace } from './egress-places.ts';
+import { egressPlaces, gateway6Of, placeOf, type TenantPlace } from './egress-places.ts';
 import { createEgressQueue } from './egress-queue.ts';
+import { addressesToOpen } from './egress-requests.ts';
 import { createTurns } from './in-turn.ts';
 import type { Machine } from './machine.ts';
 import type { ResolverLink } from './resolver-link.ts';
@@ -82,24 +74,23 @@ export interface OpenTenant {
   list: EgressList;
   rules: TenantRules;
   link: EgressLink;
+  hasIpv6: boolean;
   openings: EgressOpenings;
 }
 
-/** A client that was told so may come a while after that. */
-const graceSeconds = 60;
-
 /** Looks at what the daemon before left; changes nothing. */
 export async function openEgress({ machine, config, uidOf, resolver }: EgressOptions): Promise<Egress> {
-  const { programs, paths } = machine;
+  const { programs } = machine;
   const places = egressPlaces(config.network.addresses, config.stateDir);
   const inTurn = createTurns();
+  const ground = createEgressGround(machine, places, onTableGone);
   const tenants = new Map<TenantName, OpenTenant>();
   const left = await whatIsLeft();
   const untouched = new Set(left.keys());
   const { promise: takenUp, resolve: settle } = Promise.withResolvers<void>();
   touch();
   let use: ReadonlyMap<string, EgressUse> = new Map();
-  let forwarding: Forwarding | undefined;
+  let reading: Promise<void> | undefined;
 
   /** By tenant, which names its link was made for; '' for one that has rules alone. */
   async function whatIsLeft(): Promise<Map<string, string>> {
@@ -116,22 +107,13 @@ export async function openEgress({ machine, config, uidOf, resolver }: EgressOpt
     if (untouched.size === 0) settle();
   }
 
-  async function table(): Promise<EgressTable> {
-    if (!forwarding) {
-      assertFree(places, await routedBlocks(programs, places.linkPrefix));
-      forwarding = turnOnForwarding(paths.forwardingFile);
-      machine.log.info({ ...forwarding }, 'the machine forwards packets of tenants');
-    }
-    return { ...places, pool6: forwarding.ipv6 ? places.pool6 : undefined, guarded: forwarding.guarded };
-  }
-
   function linkOf({ link, address4, address6 }: TenantPlace, { gateway4, pool6 }: EgressTable, network: { path: string }): EgressLink {
     const ipv6 = pool6 === undefined ? undefined : { address: address6, gateway: gateway6Of(places) };
     return { name: link, network: network.path, address4, gateway4, ipv6 };
   }
 
   async function open(tenant: TenantName, network: { path: string }, targets: TenantConfig['egress']): Promise<OpenTenant> {
-    const shared = await table();
+    const shared = await ground.table();
     const place = placeOf(places, uidOf(tenant) - config.uids.first);
     const link = linkOf(place, shared, network);
     const list = toEgressList(targets);
@@ -141,28 +123,32 @@ export async function openEgress({ machine, config, uidOf, resolver }: EgressOpt
     const openings = before?.openings ?? new EgressOpenings();
     const names = hashOfNames(list);
     const kept = openings.keepOnly((name, port) => portsOf(list, name).includes(port), Date.now());
-    const opened = kept.filter(({ seconds }) => seconds > 0);
     const isSameNames = names === (before ? hashOfNames(before.list) : left.get(tenant));
     await applyLines([
       ...tableLines(shared),
       ...tenantLines(shared, rules),
-      ...(isSameNames ? openLines(shared, tenant, opened) : closeLines(shared, tenant, kept)),
+      ...(isSameNames ? keepLines(shared, tenant, kept) : closeLines(shared, tenant, kept)),
     ]);
     if (!(await isLinkWhole(programs, link))) await makeLink(programs, link);
     await noteOnLink(programs, link.name, `${tenant} ${names}`);
     left.delete(tenant);
-    return { targets, list, rules, link, openings };
+    return { targets, list, rules, link, openings, hasIpv6: link.ipv6 !== undefined };
   }
 
   async function close(tenant: TenantName): Promise<void> {
     if (!isThere(tenant)) return;
     const { link: name, ...place } = placeOf(places, uidOf(tenant) - config.uids.first);
     await removeLink(programs, name);
-    const shared = await table();
+    const shared = await ground.table();
     await applyLines([...tableLines(shared), ...removeTenantLines(shared, { tenant, link: name, ...place })]);
     tenants.delete(tenant);
     left.delete(tenant);
     touch(tenant);
+  }
+
+  /** One look for all who ask at the same time. */
+  async function lookAtUse(): Promise<void> {
+    if (tenants.size + left.size > 0) use = await readUse(places.name).catch(() => use);
   }
 
   function isThere(tenant: TenantName): boolean {
@@ -190,11 +176,44 @@ export async function openEgress({ machine, config, uidOf, resolver }: EgressOpt
     else await resolver().removeTenant(tenant);
   }
 
-  const queue = createEgressQueue(async (opened) => {
-    const shared = await table();
-    await applyLines(opened.flatMap(({ tenant, addresses }) => openLines(shared, tenant, addresses)));
-  }, inTurn);
-  const drift = createEgressDrift({ programs, places, table, tenants });
+  /** By the lists of now: they may have changed since it was asked. */
+  async function openAll(requests: readonly OpenAddresses[]): Promise<void> {
+    const wanted = requests.map((request) => ({ request, addresses: addressesToOpen(tenants.get(request.tenant as TenantName), request) }));
+    const shared = await ground.table();
+    const lines = wanted.flatMap(({ request, addresses }) => openLines(shared, request.tenant, addresses));
+    if (lines.length > 0) await applyLines(lines);
+    for (const { request, addresses } of wanted)
+      for (const address of addresses) tenants.get(request.tenant as TenantName)?.openings.note(request.name, address, Date.now());
+  }
+
+  /** The rules of all are gone, and every link is open: first the table that closes them, then what each has. */
+  async function restore(): Promise<void> {
+    // What listens for that was itself away for a moment, perhaps.
+    if (await readTable(places.name)) return;
+    machine.log.warn({ table: places.name }, 'the packet rules were taken away by another program: they are set again');
+    await applyLines(tableLines(await ground.table()));
+    for (const tenant of tenants.keys()) await mend(tenant);
+  }
+
+  async function mend(tenant: TenantName): Promise<void> {
+    const known = tenants.get(tenant);
+    if (!known) return;
+    try {
+      await set(tenant, { path: known.link.network }, known.targets);
+    } catch (error) {
+      // Closed, and looked at again.
+      tenants.set(tenant, known);
+      left.delete(tenant);
+      throw error;
+    }
+  }
+
+  function onTableGone(): void {
+    inTurn(restore).catch((error: unknown) => machine.log.error({ error: messageOf(error) }, 'packet rules could not be set again'));
+  }
+
+  const queue = createEgressQueue(openAll, inTurn);
+  const drift = createEgressDrift({ programs, places, ground, tenants });
 
   return {
     nameServer: { host: places.gateway4, port: places.dnsPort },
@@ -208,46 +227,22 @@ export async function openEgress({ machine, config, uidOf, resolver }: EgressOpt
         });
         await resolver().removeTenant(tenant);
       }),
-    async openAddresses({ tenant, name, addresses }) {
-      const known = tenants.get(tenant as TenantName);
-      if (known?.list.anyPublic) return;
-      const ports = known ? portsOf(known.list, name) : [];
-      if (!known || ports.length === 0)
-        throw new TenantdError('TENANTD_E_DENIED', `${tenant} may not reach ${name}`, 'list it in tenant.yaml');
-      const other = addresses.find(({ address }) => !isPublicAddress(address));
-      if (other)
-        throw new TenantdError('TENANTD_E_DENIED', `${name} has the address ${other.address}, which is not public`, 'list it as a block');
-      const { ipv6 } = known.link;
-      const wanted = addresses
-        .filter(({ address }) => ipv6 !== undefined || !address.includes(':'))
-        .flatMap(({ address, ttlSeconds }) => ports.map((port) => ({ address, port, seconds: ttlSeconds + graceSeconds })));
-      if (wanted.length > 0) await queue.add({ tenant, addresses: wanted });
-      for (const opening of wanted) known.openings.note(name, opening, Date.now());
-    },
+    openAddresses: (request) => queue.add(request),
     useOf: (tenant) => (isThere(tenant) ? use.get(tenant) : undefined),
-    async readUse() {
-      if (tenants.size + left.size > 0) use = await readUse(places.name).catch(() => use);
-    },
+    readUse: () => (reading ??= lookAtUse().finally(() => (reading = undefined))),
     drift: (names) => inTurn(() => drift(names)),
     mend: (tenant) =>
-      inTurn(async () => {
-        const known = tenants.get(tenant);
-        if (known) await set(tenant, { path: known.link.network }, known.targets);
+      inTurn(() => {
+        ground.forwardAgain();
+        return mend(tenant);
       }),
     sweep: (isKnown) =>
       inTurn(async () => {
         for (const tenant of [...left.keys()] as TenantName[]) if (!isKnown(tenant)) await close(tenant);
-        if (tenants.size === 0 && left.size === 0) await closeAll();
+        if (tenants.size === 0 && left.size === 0) await ground.clear();
       }),
-    close: () => inTurn(closeAll),
+    close: () => inTurn(() => ground.clear()),
   };
-
-  async function closeAll(): Promise<void> {
-    if (!existsSync(paths.forwardingFile)) return;
-    await removeTable(places.name);
-    forwarding = undefined;
-    restoreForwarding(paths.forwardingFile);
-  }
 }
 
 /** What is open for a tenant's names after the daemon's restart is for these alone. */

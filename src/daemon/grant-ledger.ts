@@ -20,12 +20,13 @@ export function createGrantLedger(isGranted: (use: GrantUse) => boolean, nowMs: 
   const uses = new Map<string, Use>();
   const keyOf = (tenant: string, app: string, to: string): string => `${tenant} ${app} ${to}`;
 
-  function listOf({ tenant, config }: DesiredTenant, names: ReadonlySet<string>): GrantStatus[] {
+  function listOf({ tenant, config, apps }: DesiredTenant, names: ReadonlySet<string>): GrantStatus[] {
     return config.grants.map(({ to, app, path, access }): GrantStatus => {
       const use = app === undefined ? undefined : uses.get(keyOf(tenant, app, to));
       return {
         ...{ tenant, to, access, isThere: names.has(to) },
         ...(app !== undefined && { app, requests: use?.requests ?? 0 }),
+        ...(app !== undefined && !apps.some((folder) => folder.app === app) && { appIsMissing: true as const }),
         ...(path !== undefined && { path }),
         ...(use && { lastUsedAt: new Date(use.lastAtMs).toISOString() }),
       };

@@ -1,6 +1,7 @@
 import type { AppName, WorkerId } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import { createHostHandlers, type HostedAppState, type HostLogLines, type HostRequestsOfTenant } from './host-handlers.ts';
+import { createRate } from './rate.ts';
 import type { TenantPicture } from './tenant-picture.ts';
 import type { TenantService } from './tenant-service.ts';
 
@@ -9,7 +10,7 @@ export interface HostedAppsParts {
   service: () => TenantService;
   startWorker: HostRequestsOfTenant['startWorker'];
   /** What it is started from may have changed on disk. */
-  onManifestChanged: (app: AppName) => void;
+  onManifestsChanged: (apps: readonly AppName[]) => void;
   onLogLines: (event: HostLogLines) => void;
 }
 
@@ -27,8 +28,17 @@ export interface HostedApps {
   keepOnly(apps: readonly AppName[]): void;
 }
 
-export function createHostedApps({ picture, service, startWorker, onManifestChanged, onLogLines }: HostedAppsParts): HostedApps {
+const manifestPauseMs = 1_000;
+const publishPauseMs = 50;
+
+export function createHostedApps({ picture, service, startWorker, onManifestsChanged, onLogLines }: HostedAppsParts): HostedApps {
   const states = new Map<AppName, HostedAppState>();
+  /** What the edges were told last. */
+  const published = new Map<AppName, HostedAppState['state']>();
+  const justPublished = new Set<AppName>();
+  const changedSince = new Set<AppName>();
+  const changedManifests = new Set<AppName>();
+  const manifestRate = createRate({ burst: 5, perSecond: 1, nowMs: Date.now });
 
   function isStatic(app: AppName): boolean {
     return picture.apps().get(app)?.spec.kind === 'static';
@@ -36,11 +46,45 @@ export function createHostedApps({ picture, service, startWorker, onManifestChan
 
   function hear(state: HostedAppState): void {
     if (!picture.apps().has(state.app)) return;
-    const before = states.get(state.app)?.state;
     states.set(state.app, state);
-    service().publish(state.app);
+    publish(state.app);
+  }
+
+  /** At once, then no more often than the edges bear from a host that says something else each time. */
+  function publish(app: AppName): void {
+    const state = states.get(app)?.state;
+    if (state === undefined) return;
+    if (justPublished.has(app)) return void changedSince.add(app);
+    justPublished.add(app);
+    setTimeout(() => {
+      justPublished.delete(app);
+      if (changedSince.delete(app)) publish(app);
+    }, publishPauseMs).unref();
+    service().publish(app);
     // Apps with workers are announced when one of these is ready.
-    if (state.state === 'running' && before !== 'running' && isStatic(state.app)) service().announce(state.app);
+    if (state === 'running' && published.get(app) !== 'running' && isStatic(app)) service().announce(app);
+    published.set(app, state);
+  }
+
+  /** Each look costs a sandbox: what changes in between is looked at together. */
+  function hearOfManifest(app: AppName): void {
+    if (!picture.desired()?.apps.some((folder) => folder.app === app)) return;
+    changedManifests.add(app);
+    if (changedManifests.size > 1) return;
+    const timer = setTimeout(
+      () => {
+        const apps = [...changedManifests];
+        changedManifests.clear();
+        onManifestsChanged(apps);
+      },
+      manifestRate.take() ? 0 : manifestPauseMs,
+    );
+    timer.unref();
+  }
+
+  function forget(app: AppName): void {
+    states.delete(app);
+    published.delete(app);
   }
 
   return {
@@ -49,19 +93,19 @@ export function createHostedApps({ picture, service, startWorker, onManifestChan
       startWorker,
       stopWorker: (id: WorkerId, reason) => void service().endWorker(id, reason),
       workerReady: (id) => service().serve(id),
-      manifestChanged: onManifestChanged,
+      manifestChanged: hearOfManifest,
       logLines: onLogLines,
     }),
     stateOf: (app) => states.get(app),
     problems: () => [...states.values()].flatMap(appProblems),
     forgetStatic() {
       for (const app of [...states.keys()].filter(isStatic)) {
-        states.delete(app);
+        forget(app);
         service().publish(app);
       }
     },
     keepOnly(apps) {
-      for (const app of states.keys()) if (!apps.includes(app)) states.delete(app);
+      for (const app of states.keys()) if (!apps.includes(app)) forget(app);
     },
   };
 }

@@ -49,6 +49,7 @@ const mountOptions = new Map([
   ['--ro-bind', 2],
   ['--ro-bind-try', 2],
   ['--bind', 2],
+  ['--dev-bind', 2],
   ['--tmpfs', 1],
   ['--proc', 1],
   ['--dev', 1],

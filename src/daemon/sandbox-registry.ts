@@ -76,6 +76,8 @@ export interface SandboxRegistry {
   ): Promise<Sandbox>;
   /** The living ones of the daemon before; called once, first. */
   adopt(): Promise<Sandbox[]>;
+  /** Called with each sandbox that is started from now on. */
+  onStart(listener: (sandbox: Sandbox) => void): void;
   /** That live now, whoever started them. */
   all(): Sandbox[];
   close(): void;
@@ -93,6 +95,7 @@ export function createSandboxRegistry(options: {
   const { launcher, groups, directory, log } = options;
   const adopted = new Map<SandboxRecord, () => void>();
   const living = new Map<string, Sandbox>();
+  const startListeners: ((sandbox: Sandbox) => void)[] = [];
   const sweep = setInterval(lookAtAdopted, adoptedSweepMs);
   sweep.unref();
   const recordFile = (id: string): string => `${directory}/${id}.json`;
@@ -212,7 +215,9 @@ export function createSandboxRegistry(options: {
         };
         saveOrKill(record);
         const { stdout, duplex } = launched;
-        return wrap(record, launched.monitorExited, { stdout, duplex });
+        const sandbox = wrap(record, launched.monitorExited, { stdout, duplex });
+        for (const listener of startListeners) listener(sandbox);
+        return sandbox;
       } catch (error) {
         if (group) await groups?.removeMember(group.tenant, group.member);
         throw error;
@@ -228,6 +233,7 @@ export function createSandboxRegistry(options: {
       return living.map((record) => wrap(record, new Promise((resolve) => adopted.set(record, resolve)), { stdout: null, duplex: null }));
     },
 
+    onStart: (listener) => void startListeners.push(listener),
     all: () => [...living.values()],
     close: () => clearInterval(sweep),
   };

@@ -44,7 +44,10 @@ export function createSecretOperations({ vault, rows, audited, tenantOf }: Secre
       const row = rowOf(target);
       return { app: target.app, name: target.name, setAt: row?.setAt ?? null, setBy: row?.setBy ?? null };
     };
-    return audited({ tenant: target.tenant.name, action, actor, look }, () => changeSecrets(target.tenant, work, wait));
+    return audited({ tenant: target.tenant.name, action, actor, look }, async () => ({
+      ...(await changeSecrets(target.tenant, work, wait)),
+      ...(target.app !== '' && !target.tenant.picture.apps().has(target.app) && { appIsMissing: true as const }),
+    }));
   }
 
   /** One that does not open keeps none of the others from it. */

@@ -47,7 +47,7 @@ export interface TenantDisk {
   /** Where root itself finds what lies at this path in there. */
   reach(path: string): string;
   /** Of what lies at this path, for another tenant's sandbox; undefined while it is not there, or not in order. */
-  locate(path: string): { path: string; device?: string } | undefined;
+  locate(path: string): { path: string; device?: string; image?: string } | undefined;
   /** As of the last `look`; undefined where there is no limit. */
   use(): DiskUse | undefined;
   /** True when problems came or went. */
@@ -169,7 +169,7 @@ export function createTenantDisk(options: { machine: Machine; tenant: TenantName
     reach: (path) => (mounted ? mounted.root + path.slice(dataRoot.length) : path),
     locate(path) {
       if (isPlain) return { path };
-      return mounted && !isFaulty ? { path: path.slice(dataRoot.length), device: `/dev/${mounted.device}` } : undefined;
+      return mounted && !isFaulty ? { path: path.slice(dataRoot.length), device: `/dev/${mounted.device}`, image } : undefined;
     },
     use: () => use,
     async close() {

@@ -11,6 +11,8 @@ import { type Channel, createChannel, type Handler } from '../protocol/channel.t
 import { hostEvents, hostPaths } from '../protocol/host.ts';
 import { keepLastOutput } from './last-output.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
+import { paceReading } from './paced-reading.ts';
+import { createRate } from './rate.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 
 export const hostRole = z.strictObject({
@@ -65,6 +67,8 @@ export interface TenantHostOptions {
 }
 
 const restartPolicy: BackoffPolicy = { firstMs: 250, maxMs: 30_000, healthyMs: 30_000 };
+/** A frame may have a megabyte; lines of logs that are followed are most of what a host says. */
+const hostPace = { burstBytes: 2 << 20, bytesPerSecond: 256 << 10, nowMs: Date.now };
 const hostTmpBytes = 8 << 20;
 /** The host buffers what its apps print and little else. */
 const hostHeapMegabytes = 48;
@@ -79,14 +83,19 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
   let retryAtMs = 0;
   let retryTimer: NodeJS.Timeout | undefined;
   let stopping = false;
+  /** What it may have written into the daemon's log. */
+  const words = createRate({ burst: 50, perSecond: 2, nowMs: Date.now });
   let closeServer = async (): Promise<void> => {};
 
   function accept(socket: net.Socket): void {
     channel?.close();
+    paceReading(socket, hostPace);
     const accepted = createChannel({
       stream: socket,
       handlers: { ...handlers, hello: (params) => hostEvents.hello.parse(params), log: hearLog },
-      onFault: (error) => log.warn({ tenant, error: error.message }, 'the tenant host said something unreadable'),
+      onFault: (error) => {
+        if (words.take()) log.warn({ tenant, error: error.message.slice(0, 500) }, 'the tenant host said something unreadable');
+      },
     });
     channel = accepted;
     connections += 1;
@@ -100,7 +109,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
 
   function hearLog(params: unknown): void {
     const { level, message } = hostEvents.log.parse(params);
-    log[level]({ tenant, from: 'host' }, message);
+    if (words.take()) log[level]({ tenant, from: 'host' }, message);
   }
 
   function watch(watched: Sandbox): void {

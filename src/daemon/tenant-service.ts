@@ -61,6 +61,7 @@ const hostAnswerTimeLimitMs = 5_000;
 export function createTenantService(parts: TenantServiceParts): TenantService {
   const { machine, edge, log, tenant, picture, resources } = parts;
   const workers: Workers = createWorkers({ machine, tenant, hostUser: () => resources.user(), onExit: noteExit, onGone: parts.onChange });
+  const starting = new Map<AppName, number>();
   const startRate = createRate({ burst: 40, perSecond: 4, nowMs: Date.now });
 
   async function startWorker(app: AppName): Promise<Worker> {
@@ -75,7 +76,8 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     const { generation } = known.spec;
     const handOver = parts.vault.handOver(tenant, app);
     const order = { app, generation, drainMs: manifest.drainMs, settings, nodeOptions, twin: twinOf(app), handOver };
-    const worker = await workers.start(order);
+    starting.set(app, startingOf(app) + 1);
+    const worker = await workers.start(order).finally(() => starting.set(app, startingOf(app) - 1));
     parts.onChange();
     return worker;
   }
@@ -95,9 +97,13 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     return appTwin(around, { app, uid: resources.ensureApp(app).uid, order: known.order });
   }
 
+  function startingOf(app: AppName): number {
+    return starting.get(app) ?? 0;
+  }
+
   /** A host that asks for ever more gets no more than twice what is wanted (old and new side by side). */
   function assertMayStart(app: AppName, wantedWorkers: number): void {
-    const living = workers.all().filter((worker) => worker.app === app).length;
+    const living = workers.all().filter((worker) => worker.app === app).length + startingOf(app);
     if (living < 2 * wantedWorkers + 2 && startRate.take()) return;
     throw new TenantdError('TENANTD_E_DENIED', `${tenant}/${app} has ${living} workers, or starts too often`, 'it is tried again later');
   }

@@ -53,7 +53,7 @@ export function createSteps(parts: StepParts): Steps {
       await resources.prepare(picture.limits());
       await host.open();
       actual.prepared = true;
-      context.onPrepared();
+      context.onDisk();
     },
 
     async 'set-limits'() {

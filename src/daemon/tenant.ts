@@ -44,8 +44,8 @@ export interface TenantContext {
   logs: { maxBytes: number; keep: number };
   vault: SecretVault;
   sharesOf: Shares['of'];
-  /** A tenant's disk is there. */
-  onPrepared: () => void;
+  /** A tenant's disk is there, or has a fault. */
+  onDisk: () => void;
   drift: Pick<DriftBook, 'problems'>;
   egress: Egress;
   resolver: ResolverLink;
@@ -132,8 +132,8 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   });
   const hosted: HostedApps = createHostedApps({
     ...{ picture, startWorker, service: () => service, onLogLines: (event) => logs.hear(event) },
-    onManifestChanged(app) {
-      picture.markStale([app]);
+    onManifestsChanged(apps) {
+      picture.markStale(apps);
       context.requestReconcile(name);
     },
   });
@@ -151,8 +151,8 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       return worker;
     } catch (error) {
       const problem = toProblem(error);
-      // Of secrets that can't be opened the vault tells, once for all apps.
-      if (problem.code !== 'TENANTD_E_SECRETS') stepProblems.set(`start ${app}`, { ...problem, app });
+      // Of secrets that can't be opened the vault tells, once for all apps. A host may name apps that there are not.
+      if (problem.code !== 'TENANTD_E_SECRETS' && picture.apps().has(app)) stepProblems.set(`start ${app}`, { ...problem, app });
       throw error;
     }
   }
@@ -262,6 +262,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       if (remounting) return;
       remounting = true;
       log.warn({ tenant: name }, 'is stopped and started again: its disk has to be checked');
+      context.onDisk();
       context.requestReconcile(name);
     },
     adopt(sandbox, role) {

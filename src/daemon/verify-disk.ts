@@ -7,21 +7,28 @@ import { type Finding, judge } from './verify-finding.ts';
 const filesSlack = 1.25;
 const fewFiles = 1_000;
 
+export interface TenantDiskPromise {
+  plan: Plan;
+  image: string;
+  /** What the image was made for, perhaps under a larger plan: files never become fewer. */
+  filesOfImage: number;
+}
+
 /** What can be written in a sandbox has an end: in memory, and on disk in an image of its tenant's own. */
 export function checkDisk(
   pid: number,
   { writable, scratch }: SandboxPromise,
   mounts: readonly MountFacts[],
-  tenant: { plan: Plan; image: string } | undefined,
+  tenant: TenantDiskPromise | undefined,
 ): Finding[] {
   const inMemory = checkRoom(pid, '/tmp', 'memory', scratch);
   const kept = writable.find(({ source }) => source !== undefined)?.target;
   // The last one there lies over the others.
   const mount = mounts.findLast(({ target }) => target === kept);
   if (!tenant || !mount) return inMemory;
-  const { plan, image } = tenant;
+  const { plan, image, filesOfImage } = tenant;
   const files = filesOf(plan);
-  const most = { bytes: plan.diskBytes, inodes: Math.ceil(Math.max(files * filesSlack, files + fewFiles)) };
+  const most = { bytes: plan.diskBytes, inodes: Math.ceil(Math.max(files * filesSlack, files + fewFiles, filesOfImage)) };
   const backing = backingFileOf(mount.device) ?? `${mount.type} on ${mount.source}`;
   return [
     ...inMemory,

@@ -128,7 +128,11 @@ async function lookAtSandbox(parts: LookParts, scene: Scene, { sandbox, owner, p
   const findings = checkSandbox(sandbox, processes, {
     uid: uidOf(store, owner, tenant),
     withFilter: !isWaived('syscalls'),
-    disk: tenant?.picture.desired() && { plan: tenant.picture.limits(), image: machine.paths.diskImageOf(tenant.name) },
+    disk: tenant?.picture.desired() && {
+      plan: tenant.picture.limits(),
+      image: machine.paths.diskImageOf(tenant.name),
+      filesOfImage: tenant.resources.disk.use()?.filesLimit ?? 0,
+    },
     machine: scene.machine,
     machineRoot: scene.machineRoot,
     network: {

@@ -17,9 +17,11 @@ export function checkMounts(pid: number, promise: SandboxPromise, mounts: readon
 function checkTargets({ mounts: promised }: SandboxPromise, mounts: readonly MountFacts[], source: string): Finding {
   const asked = new Set(promised.map(({ target }) => target));
   const targets = mounts.map(({ target }) => target);
-  // Also one over one that is promised: it hides what is.
+  // Also one over one that is promised: it hides what is. The terminals of ours hide bubblewrap's.
+  const isHiding = (target: string, index: number): boolean =>
+    targets.slice(0, index).filter((other) => other === target).length > (target === '/dev/pts' ? 1 : 0);
   const isStrange = (target: string, index: number): boolean =>
-    targets.indexOf(target) < index || (!asked.has(target) && !madeByBubblewrap.test(target));
+    isHiding(target, index) || (!asked.has(target) && !madeByBubblewrap.test(target));
   const needed = ['/', ...promised.filter(({ optional }) => !optional).map(({ target }) => target)];
   const wrong = [
     ...targets.filter(isStrange).map((target) => `${target} was mounted`),

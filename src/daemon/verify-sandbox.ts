@@ -9,10 +9,9 @@ import {
   type ProcessFacts,
   processFactsOf,
 } from '../privileged/facts-process.ts';
-import type { Plan } from '../config/plans.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 import type { SandboxPromise } from './sandbox-promise.ts';
-import { checkDisk } from './verify-disk.ts';
+import { checkDisk, type TenantDiskPromise } from './verify-disk.ts';
 import { compare, type Finding, listOr } from './verify-finding.ts';
 import { checkNetwork, checkPlaces, type NetworkPlace } from './verify-places.ts';
 import { checkRights } from './verify-rights.ts';
@@ -24,7 +23,7 @@ export interface SandboxSurroundings {
   uid: number | undefined;
   withFilter: boolean;
   /** Undefined for what is no tenant's. */
-  disk: { plan: Plan; image: string } | undefined;
+  disk: TenantDiskPromise | undefined;
   machine: Namespaces;
   machineRoot: string | undefined;
   network: Pick<NetworkPlace, 'tenant' | 'allowedInterfaces'> & { sharedWith: (namespace: string) => string[] };
@@ -63,10 +62,11 @@ function checkCommand(pid: number, reaperPid: number, promise: SandboxPromise, a
   if (descriptors.length === 0) return [];
   const strange = environmentNamesOf(pid).filter((name) => !promise.environment.includes(name));
   const socket = descriptors.find(({ fd }) => fd === 3)?.target ?? 'none';
-  const ownSocket = isSocketOfNetwork(reaperPid, socket) ? 'of its own network' : `${socket}, not of its own network`;
+  const isOwn = promise.hasOwnSocket ? isSocketOfNetwork(reaperPid, socket) : undefined;
+  const ownSocket = isOwn ? 'of its own network' : `${socket}, not of its own network`;
   return [
     checkDescriptors(pid, descriptors, around),
     compare('secrets', 'environment', 'nothing but what was set', listOr(strange, 'nothing but what was set'), `/proc/${pid}/environ`),
-    ...(promise.hasOwnSocket ? [compare('network', 'socket', 'of its own network', ownSocket, `/proc/${reaperPid}/net/unix`)] : []),
+    ...(isOwn === undefined ? [] : [compare('network', 'socket', 'of its own network', ownSocket, `/proc/${reaperPid}/net/unix`)]),
   ];
 }

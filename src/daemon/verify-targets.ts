@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
+import { isPublicAddress } from '../base/public-address.ts';
 import { namespacesOf } from '../privileged/facts-process.ts';
 import type { ProbeInput } from '../protocol/probes.ts';
 import { contains } from './egress-list.ts';
@@ -86,6 +87,7 @@ function closedEndpoints(tenant: Tenant): { host: string; port: number }[] {
   const own = Object.values(networkInterfaces()).flatMap((addresses = []) =>
     addresses.filter(({ internal }) => !internal).map(({ address }) => address),
   );
-  const closed = [...everywhere, ...own.filter((address) => !address.startsWith('fe80:'))];
+  const others = listed === 'any' ? everywhere.filter((address) => !isPublicAddress(address)) : everywhere;
+  const closed = [...others, ...own.filter((address) => !address.startsWith('fe80:'))];
   return closed.filter((address) => !blocks.some((block) => contains(block, address))).map((host) => ({ host, port: 80 }));
 }

@@ -16,7 +16,7 @@ export const roomInspections: readonly Inspection[] = [
     look() {
       const text = readFileSync('/proc/meminfo', 'utf8');
       const bytesOf = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1_024;
-      const found = `${show(bytesOf('MemTotal'))}, ${show(bytesOf('MemAvailable'))} free; swap ${show(bytesOf('SwapTotal'))}`;
+      const found = `${show(bytesOf('MemTotal'))}, ${show(bytesOf('MemAvailable'))} free; ${bytesOf('SwapTotal') === 0 ? 'no swap' : `swap ${show(bytesOf('SwapTotal'))}`}`;
       return bytesOf('MemTotal') < little.memoryBytes ? { verdict: 'degraded', found } : found;
     },
   },

@@ -45,7 +45,7 @@ export const systemInspections: readonly Inspection[] = [
         .filter((name) => /^\d+$/.test(name))
         .map(nameOf)
         .find((name) => keepers.has(name));
-      return keeper === undefined ? { verdict: 'degraded', found: 'nobody known keeps it' } : `kept by ${keeper}`;
+      return keeper === undefined ? { verdict: 'degraded', found: 'no service that keeps it exact was found' } : `kept by ${keeper}`;
     },
   },
 ];

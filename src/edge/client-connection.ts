@@ -4,16 +4,17 @@ import { parseRequestHead } from '../http1/request-head.ts';
 import type { Refusal } from '../http1/refusals.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type Answer, answerRefusal, answers } from './answers.ts';
+import type { AppTarget } from './app-target.ts';
 import { Backlog } from './backlog.ts';
 import { ConnectionFacts, type ConnectionOrigin } from './connection-facts.ts';
 import type { EdgeContext } from './context.ts';
 import type { Deadline } from './deadlines.ts';
 import type { ServedConnection } from './edge.ts';
 import { Exchange } from './exchange.ts';
+import type { Caller } from './gateways.ts';
 import { writeHttp1Answer, writeHttp1Body, writeHttp1Head, writeHttp1Interim } from './http1-writer.ts';
 import type { OpenCall } from './open-calls.ts';
 import type { RequestClient } from './request-client.ts';
-import type { TenantState } from './tenant-state.ts';
 import { openTunnel } from './tunnel.ts';
 
 /**
@@ -62,8 +63,12 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
     this.limit(edge.limits.idleMs);
   }
 
-  get calledTenant(): TenantState | undefined {
-    return this.connection.enteredTenant;
+  get caller(): Caller | undefined {
+    return this.connection.caller;
+  }
+
+  get called(): AppTarget | undefined {
+    return this.connection.called;
   }
 
   get pending(): Buffer | undefined {
@@ -139,8 +144,8 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
   /** A reset, not an orderly end: for a body that ends with its connection that is the only sign that it is not whole. */
   cut(): void {
     this.exchange = undefined;
-    // Over TLS the sign is an end without `close_notify` (RFC 8446 6.1).
-    if (this.connection.tlsVersion !== '') this.socket.destroy();
+    // Over TLS the sign is an end without `close_notify` (RFC 8446 6.1). A Unix socket can't be reset.
+    if (this.connection.tlsVersion !== '' || this.connection.caller) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { countingKey } from './address-counts.ts';
+import type { AppTarget } from './app-target.ts';
 import { callerFields, callerPeer, clientFields, type Peer, peerOf } from './client-address.ts';
 import type { EdgeContext } from './context.ts';
 import type { Caller } from './gateways.ts';
@@ -31,6 +32,8 @@ export class ConnectionFacts {
   readonly caller: Caller | undefined;
   /** `globex/web`, of that app. */
   readonly callerName: string | undefined;
+  /** Which app the caller called last. */
+  called: AppTarget | undefined = undefined;
   private tenant: TenantState | undefined = undefined;
   private key: string | undefined = undefined;
 
@@ -42,11 +45,6 @@ export class ConnectionFacts {
     this.serverName = secure && typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
     this.tlsVersion = secure ? (socket.getProtocol() ?? '') : '';
     this.clientFields = origin.caller ? callerFields(origin.caller) : clientFields(this.peer);
-  }
-
-  /** Of its last request. */
-  get enteredTenant(): TenantState | undefined {
-    return this.tenant;
   }
 
   /** False when its client has as many connections to the tenant as one may have. A proxy of ours is no client. */

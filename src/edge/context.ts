@@ -57,11 +57,13 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
   const deadlines = new Deadlines(limits.tickMs);
   const calls = new Set<OpenCall>();
   const upstreams = new Upstreams(socketsDir, deadlines, limits);
+  const endUngranted = (): void => endCalls(calls, (caller, called) => routes.isGranted(caller, called));
+  const routes: RouteTable = new RouteTable(upstreams, { processes, onGrantsTaken: endUngranted });
   return {
     limits,
     deadlines,
     upstreams,
-    routes: new RouteTable(upstreams, { processes, onGrantsTaken: (tenant) => endCalls(calls, tenant) }),
+    routes,
     trustedProxies,
     forwardedClient: new ForwardedClient(trustedProxies),
     certificates: new Certificates(),

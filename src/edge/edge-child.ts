@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { CallTaker } from './call-handover.ts';
 import type { Caller } from './gateways.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
 
@@ -19,8 +20,7 @@ export interface EdgeChild {
   readonly exited: Promise<string>;
   readonly startedAtMs: number;
   kill: () => void;
-  /** Gives it a connection; it is no longer ours. */
-  hand: (caller: Caller, socket: Socket) => void;
+  hand: CallTaker['hand'];
 }
 
 /** A thousand tenants' routes at once. */
@@ -40,9 +40,12 @@ export function startEdgeChild(options: EdgeChildOptions, place: number): EdgeCh
   });
   return { channel, exited: exitOf(child), startedAtMs: performance.now(), kill: () => void child.kill('SIGKILL'), hand };
 
-  function hand(caller: Caller, socket: Socket): void {
-    // One that ended at this moment: the caller sees its connection closed.
-    child.send(caller, socket, (error) => error && socket.destroy());
+  function hand(caller: Caller, socket: Socket, onHanded: (error: Error | null) => void): void {
+    // Ours is closed here: else Node would keep the one that is on its way open when the edge dies, and its caller would wait for ever.
+    child.send(caller, socket, { keepOpen: true }, (error) => {
+      if (!error) socket.destroy();
+      onHanded(error);
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
+import { CallHandover } from './call-handover.ts';
 import type { ChallengeMessage } from './challenge-record.ts';
 import { type EdgeChild, type EdgeChildOptions, startEdgeChild } from './edge-child.ts';
 import type { FaultLog } from './fault-log.ts';
@@ -16,7 +17,6 @@ export interface EdgeChildrenOptions extends EdgeChildOptions {
 
 type EdgeMessage = RouteMessage | KeyMessage | ChallengeMessage;
 
-const maxWaitingCalls = 256;
 const restartPolicy: BackoffPolicy = { firstMs: 100, maxMs: 10_000, healthyMs: 10_000 };
 /** What an edge may take beyond the time it was given, to end or to answer. */
 const answerSlackMs = 1_000;
@@ -32,9 +32,7 @@ export class EdgeChildren {
   private readonly options: EdgeChildrenOptions;
   private readonly living = new Set<EdgeChild>();
   private stopping = false;
-  private turn = 0;
-  /** Calls that came while no edge lived. */
-  private readonly waiting: [Caller, Socket][] = [];
+  private readonly calls = new CallHandover();
 
   constructor(options: EdgeChildrenOptions) {
     this.options = options;
@@ -45,13 +43,9 @@ export class EdgeChildren {
     for (const { channel } of this.living) channel.notify(method, params);
   }
 
-  /** Gives a caller's connection to one of the edges, in turn; it waits while there is none. */
+  /** Gives a caller's connection to one of the edges. */
   hand(caller: Caller, socket: Socket): void {
-    const children = [...this.living];
-    const child = children[this.turn++ % children.length];
-    if (child) child.hand(caller, socket);
-    else if (this.waiting.length < maxWaitingCalls) this.waiting.push([caller, socket]);
-    else socket.destroy();
+    this.calls.add(caller, socket);
   }
 
   /** True when every edge has no request open at the upstream; one that ended has none. */
@@ -76,7 +70,7 @@ export class EdgeChildren {
     const child = startEdgeChild(this.options, place);
     this.living.add(child);
     for (const { method, params } of this.options.replay()) child.channel.notify(method, params);
-    for (const [caller, socket] of this.waiting.splice(0)) child.hand(caller, socket);
+    this.calls.setTakers([...this.living]);
     void child.exited.then((reason) => this.replace(child, place, failures, reason));
     // Without its channel an edge hears nothing more and ends by itself; this is for one that hangs.
     void child.channel.closed.then(() => setTimeout(child.kill, answerSlackMs + 10_000).unref());
@@ -85,6 +79,7 @@ export class EdgeChildren {
   private replace(child: EdgeChild, place: number, failures: number, reason: string): void {
     this.living.delete(child);
     child.channel.close();
+    this.calls.setTakers([...this.living]);
     if (this.stopping) return;
     const healthy = performance.now() - child.startedAtMs >= restartPolicy.healthyMs;
     const before = healthy ? 0 : failures;

@@ -11,6 +11,7 @@ import type {
 import { maxReportedNames, maxRouteFrameBytes } from '../protocol/edge-paths.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
 import { createEdge, type Edge } from './edge.ts';
+import { CallHandover } from './call-handover.ts';
 import type { Caller } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';
@@ -54,8 +55,8 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
-  /** That came before the first whole route table. */
-  const earlyCalls: [Caller, Socket][] = [];
+  /** That came before the first whole route table: then it takes them. */
+  const earlyCalls = new CallHandover();
   const grantUseTimer = setInterval(tellGrantUse, grantUseMs);
   grantUseTimer.unref();
 
@@ -70,7 +71,12 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
 
   function acceptCall(caller: Caller, socket: Socket): void {
     if (listening) edge.acceptCall(caller, socket);
-    else earlyCalls.push([caller, socket]);
+    else earlyCalls.add(caller, socket);
+  }
+
+  function takeEarly(caller: Caller, socket: Socket, onHanded: (error: null) => void): void {
+    edge.acceptCall(caller, socket);
+    onHanded(null);
   }
 
   function tellGrantUse(): void {
@@ -83,7 +89,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     listening = true;
     for (const fd of httpFds) await edge.listen({ fd }, 'http');
     for (const fd of httpsFds) await edge.listen({ fd }, 'https');
-    for (const [caller, socket] of earlyCalls.splice(0)) edge.acceptCall(caller, socket);
+    earlyCalls.setTakers([{ hand: takeEarly }]);
     send('info', 'an edge accepts connections');
   }
 

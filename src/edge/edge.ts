@@ -1,5 +1,6 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { AddressCounts } from './address-counts.ts';
 import type { AccessLogs } from './access-log.ts';
 import type { Certificates } from './certificates.ts';
 import { ClientConnection } from './client-connection.ts';
@@ -61,6 +62,7 @@ export function createEdge(options: EdgeOptions): Edge {
   const limits = { ...defaultLimits, ...options.limits };
   const context = createContext(options, limits);
   const connections = new Set<ServedConnection>();
+  const callers = new AddressCounts();
   const servers: Server[] = [];
   const opening = new OpeningConnections(limits.openingConnections);
   const { promise: empty, resolve: settleEmpty } = Promise.withResolvers<void>();
@@ -98,6 +100,12 @@ export function createEdge(options: EdgeOptions): Edge {
     connections.add(new Connection(context, socket, { proxied }, forget));
   }
 
+  function serveCall(caller: Caller, socket: Socket): void {
+    socket.once('close', () => callers.remove(caller.tenant));
+    if (makeRoom(connections, limits.clientConnections)) connections.add(new ClientConnection(context, socket, { caller }, forget));
+    else socket.destroy();
+  }
+
   function forget(connection: ServedConnection): void {
     connections.delete(connection);
     if (context.closing && connections.size === 0) settleEmpty();
@@ -111,8 +119,8 @@ export function createEdge(options: EdgeOptions): Edge {
     grantUses: context.grantUses,
     acceptCall(caller, socket) {
       socket.allowHalfOpen = true;
-      if (!makeRoom(connections, limits.clientConnections)) socket.destroy();
-      else connections.add(new ClientConnection(context, socket, { caller }, forget));
+      if (callers.tryAdd(caller.tenant, limits.callsPerTenant)) serveCall(caller, socket);
+      else socket.destroy();
     },
     async listen(target, scheme) {
       const server = createServer(

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { gatewaySocket } from '../protocol/edge-paths.ts';
@@ -28,17 +28,34 @@ export interface GatewaysOptions {
 export class Gateways {
   private readonly options: GatewaysOptions;
   private readonly servers = new Map<string, Server>();
+  private pending: NodeJS.Immediate | undefined = undefined;
+  private closed = false;
 
   constructor(options: GatewaysOptions) {
     this.options = options;
   }
 
-  update(tenants: readonly TenantRoutes[]): void {
+  /** Soon: when the daemon tells everything, a thousand changes come at once. */
+  update(tenants: () => readonly TenantRoutes[]): void {
+    this.pending ??= setImmediate(() => {
+      this.pending = undefined;
+      this.apply(tenants());
+    });
+  }
+
+  private apply(tenants: readonly TenantRoutes[]): void {
+    if (this.closed) return;
     const granted = new Set(tenants.flatMap(({ grants = [] }) => grants.map(({ to }) => to)));
     const callers = tenants.flatMap(({ tenant, apps }) => (granted.has(tenant) ? apps.map(({ app }) => ({ tenant, app })) : []));
     const wanted = new Map(callers.map((caller) => [this.pathOf(caller), caller]));
     for (const [path, server] of this.servers) if (!wanted.has(path)) this.close(path, server);
     for (const [path, caller] of wanted) if (!this.servers.has(path)) this.open(path, caller);
+  }
+
+  /** Leaves no socket behind. */
+  closeAll(): void {
+    this.closed = true;
+    for (const [path, server] of this.servers) this.close(path, server);
   }
 
   private pathOf({ tenant, app }: Caller): string {
@@ -49,19 +66,21 @@ export class Gateways {
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => this.options.onCall(caller, socket));
     this.servers.set(path, server);
     server.on('error', (error) => {
-      // Its folder is not there yet, say: it is tried again with the next change.
-      this.servers.delete(path);
+      // Its folder is not there yet, say: it is tried again with the next change. One that listens only missed a call.
+      if (!server.listening) this.servers.delete(path);
       this.options.reportFault('error', `no gateway for ${caller.tenant}/${caller.app}: ${error.message}`);
     });
     // Left by a master that was killed.
-    rmSync(path, { force: true });
-    // Open to all: only one app's sandbox has the folder.
-    server.listen(path, () => chmodSync(path, 0o666));
+    rmSync(`${path}.new`, { force: true });
+    // Open to all: only one app's sandbox has the folder. It listens before it has its name: no call is refused.
+    server.listen({ path: `${path}.new`, readableAll: true, writableAll: true });
+    if (server.listening) renameSync(`${path}.new`, path);
     server.unref();
   }
 
   private close(path: string, server: Server): void {
     this.servers.delete(path);
     server.close();
+    rmSync(path, { force: true });
   }
 }

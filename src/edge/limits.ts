@@ -26,6 +26,8 @@ export interface EdgeLimits {
   idleConnectionsPerUpstream: number;
   interimResponses: number;
   clientConnections: number;
+  /** Of these, connections of one tenant's apps that call others'. */
+  callsPerTenant: number;
   /** Besides those: connections whose TLS handshake or PROXY header is under way. */
   openingConnections: number;
 }
@@ -46,6 +48,7 @@ export const defaultLimits: EdgeLimits = {
   idleConnectionsPerUpstream: 256,
   interimResponses: 16,
   clientConnections: 16_384,
+  callsPerTenant: 1_024,
   openingConnections: 4_096,
 };
 

@@ -42,7 +42,8 @@ function startEdge() {
     socketsDir: settings.socketsDir ?? edgeSocketsDir,
     accessLogs: accessLogs && { ...accessLogs, directory, place: Number(process.argv[4] ?? 0), places: processes },
   });
-  process.on('message', (caller, socket) => edge.acceptCall(caller as Caller, socket as Socket));
+  // One that was closed on its way here comes as its caller alone.
+  process.on('message', (caller, socket) => socket && edge.acceptCall(caller as Caller, socket as Socket));
   return edge;
 }
 

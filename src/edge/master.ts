@@ -67,7 +67,11 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
     const message = { method, params } as RouteMessage;
     record.record(message);
     children.tell(message);
-    if (callerMethods.has(method)) gateways.update(record.tenants());
+    if (callerMethods.has(method)) gateways.update(() => record.tenants());
+  };
+  const shutDown = (timeoutMs: number): Promise<void> => {
+    gateways.closeAll();
+    return children.shutdown(timeoutMs);
   };
   const link: DaemonLink = new DaemonLink({
     ...{ controlSocket, maxFrameBytes: maxRouteFrameBytes },
@@ -82,7 +86,7 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
       'set-challenge': (params) => askAll({ method: 'set-challenge', params: params as EdgeRequests['set-challenge']['params'] }),
       'remove-challenge': (params) => askAll({ method: 'remove-challenge', params: params as EdgeRequests['remove-challenge']['params'] }),
       shutdown: async (params) => {
-        await children.shutdown((params as EdgeRequests['shutdown']['params']).timeoutMs);
+        await shutDown((params as EdgeRequests['shutdown']['params']).timeoutMs);
         // After the answer, which is written in this turn.
         setImmediate(settleEnded);
         return null;
@@ -92,7 +96,7 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
   return {
     ended,
     async shutdown(timeoutMs) {
-      await children.shutdown(timeoutMs);
+      await shutDown(timeoutMs);
       // After the answer to whoever asked for it went out.
       setImmediate(() => {
         link.close();

@@ -1,13 +1,15 @@
-import type { TenantState } from './tenant-state.ts';
+import type { AppTarget } from './app-target.ts';
+import type { Caller } from './gateways.ts';
 
 /** A connection of an app that calls other tenants'. */
 export interface OpenCall {
-  /** Whom it called last. */
-  readonly calledTenant: TenantState | undefined;
+  readonly caller: Caller | undefined;
+  /** Which app it called last. */
+  readonly called: AppTarget | undefined;
   destroy(): void;
 }
 
-/** A grant was taken back: what goes on over it is over, a WebSocket too. Whoever still has one calls again. */
-export function endCalls(calls: ReadonlySet<OpenCall>, tenant: TenantState): void {
-  for (const call of calls) if (call.calledTenant === tenant) call.destroy();
+/** Grants were taken back: what goes on over one of those is over, a WebSocket too. What others are granted goes on. */
+export function endCalls(calls: ReadonlySet<OpenCall>, isGranted: (caller: Caller, called: AppTarget) => boolean): void {
+  for (const call of calls) if (call.caller && call.called && !isGranted(call.caller, call.called)) call.destroy();
 }

@@ -29,8 +29,8 @@ interface TenantEntry {
 export interface RouteTableOptions {
   /** Of how many edges this is one. */
   processes?: number;
-  /** Somebody may call less of the tenant than before. */
-  onGrantsTaken?: (tenant: TenantState) => void;
+  /** Somebody may call less of a tenant than before. */
+  onGrantsTaken?: () => void;
 }
 
 const noPaths = buildPathRoutes([]);
@@ -75,6 +75,10 @@ export class RouteTable {
     return name && this.tenants.get(name.tenant as TenantName)?.grants.find(name.app, caller);
   }
 
+  isGranted(caller: Caller, { tenant, app }: AppTarget): boolean {
+    return this.tenants.get(tenant.name)?.grants.find(app, caller) !== undefined;
+  }
+
   beginSnapshot(): void {
     this.seen = new Set();
   }
@@ -96,7 +100,7 @@ export class RouteTable {
     if (before) this.dropHosts(before);
     const grants = new Grants(state, apps, routes.grants);
     this.tenants.set(routes.tenant, { state, apps, hosts, grants });
-    if (before && grants.tookFrom(before.grants)) this.options.onGrantsTaken?.(state);
+    if (before && grants.tookFrom(before.grants)) this.options.onGrantsTaken?.();
     for (const [key, entry] of hosts) this.mapFor(key).set(key, entry);
     for (const [app, target] of before?.apps ?? []) if (!apps.has(app)) this.dropApp(target);
   }
@@ -112,7 +116,7 @@ export class RouteTable {
     const entry = this.tenants.get(tenant);
     if (!entry) return;
     this.tenants.delete(tenant);
-    this.options.onGrantsTaken?.(entry.state);
+    this.options.onGrantsTaken?.();
     this.dropHosts(entry);
     for (const target of entry.apps.values()) this.dropApp(target);
   }

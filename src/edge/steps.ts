@@ -93,8 +93,9 @@ function redirectHost({ secure, host }: Exchange, head: RequestHead): Answer | u
   return redirectTo(`${scheme}://${host.redirectTo}${port}${pathOf(head)}`);
 }
 
-function redirectToHttps({ secure, edge, host }: Exchange, head: RequestHead): Answer | undefined {
-  if (secure || edge.httpsPort === undefined || !host?.tenant.tls.redirect) return undefined;
+/** A caller comes by a socket, which speaks no TLS. */
+function redirectToHttps({ secure, edge, host, client }: Exchange, head: RequestHead): Answer | undefined {
+  if (secure || client.connection.caller || edge.httpsPort === undefined || !host?.tenant.tls.redirect) return undefined;
   if (!edge.certificates.find(host.tenant.name, head.host)) return undefined;
   const port = edge.httpsPort === 443 ? '' : `:${edge.httpsPort}`;
   return redirectTo(`https://${head.host}${port}${pathOf(head)}`);
@@ -119,7 +120,10 @@ function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
   if (target === 'ambiguous') return answers.ambiguousPath;
   exchange.target = target;
   const { caller } = exchange.client.connection;
-  if (caller && target) exchange.edge.grantUses.add(target, caller);
+  if (caller && target) {
+    exchange.client.connection.called = target;
+    exchange.edge.grantUses.add(target, caller);
+  }
   return target ? undefined : answers.notFound;
 }
 

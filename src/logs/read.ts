@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readSync } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
 import { type LogLine, logPath, parseLogLine } from './line.ts';
+import { openLog } from './open-log.ts';
 
 export interface ReadOptions {
   dir: string;
@@ -66,7 +67,7 @@ function takeNewest<Line>(newest: Iterable<Line>, lines: number, maxBytes: numbe
 
 function* newestFirst<Line>(dir: string, name: string, parse: (text: string) => Line | undefined): Generator<Line> {
   for (let rotation = 0; ; rotation += 1) {
-    const fd = ignoreMissing(() => openSync(logPath(dir, name, rotation), constants.O_RDONLY | constants.O_NOFOLLOW));
+    const fd = openLog(logPath(dir, name, rotation));
     // Between the renames of a rotation there may be no current file.
     if (fd === undefined && rotation > 0) return;
     if (fd !== undefined) yield* parsedLines(fd, parse);

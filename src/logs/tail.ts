@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { errnoOf } from '../base/errors.ts';
+import { closeSync, fstatSync, readSync, type Stats, statSync } from 'node:fs';
 import { createLineCutter } from './cut-lines.ts';
+import { openLog } from './open-log.ts';
 
 const blockBytes = 65_536;
 
@@ -36,12 +36,8 @@ export class LogTail {
   }
 
   private open(): boolean {
-    try {
-      this.fd = openSync(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    } catch (error) {
-      // Between the renames of a rotation there is no file of that name.
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    }
+    // Between the renames of a rotation there is no file of that name.
+    this.fd = openLog(this.path);
     this.positionBytes = 0;
     return this.fd !== undefined;
   }

@@ -26,6 +26,8 @@ export interface ControlGroups {
    * version 1 then keeps the old one, and it has to be set again when they hold less (version 2 makes them hold less).
    */
   setTenant(tenant: string, limits: ResourceLimits): boolean;
+  /** Makes a group without limits, which has so many times the processor time of a tenant when all want more than there is. */
+  setShare(name: string, times: number): void;
   /** Makes the group of one sandbox; answers with the files a process writes its pid to in order to join. */
   makeMember(tenant: string, member: string): string[];
   /** As the kernel has them; undefined when the group is gone. */
@@ -54,7 +56,16 @@ export interface FoundLimits extends ResourceLimits {
 
 const namePattern = /^[a-z][a-z0-9.-]{0,63}$/;
 const cpuPeriodUs = 100_000;
+/**
+ * Of all that runs here, beside one other group of the machine: a login session, say. Else all tenants together, and the edge that
+ * serves them, would have no more than that.
+ */
+const baseShare = 10;
+/** What a group has that nobody gave another (cgroup-v2; sched-design-CFS). */
+const v2Weight = 100;
+const v1Shares = 1_024;
 const v1Controllers = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
+const cpuV1 = v1Controllers.indexOf('cpu');
 const v2Controllers = ['memory', 'pids', 'cpu'] as const;
 
 /** Throws TENANTD_E_LAYER_MISSING when neither version offers memory, pids and cpu. `v2Base` is a delegated group's path. */
@@ -81,6 +92,7 @@ function openV2(parent: string, baseName: string): ControlGroups {
   const base = `${parent}/${baseName}`;
   makeGroup(base);
   writeFileSync(`${base}/cgroup.subtree_control`, enableAll);
+  writeFileSync(`${base}/cpu.weight`, String(baseShare * v2Weight));
   return createGroups(2, [base], {
     controllers: [''],
     limitsOf([dir]) {
@@ -102,6 +114,10 @@ function openV2(parent: string, baseName: string): ControlGroups {
       }
       return true;
     },
+    share([dir], times) {
+      writeFileSync(`${dir}/cgroup.subtree_control`, enableAll);
+      writeFileSync(`${dir}/cpu.weight`, String(times * v2Weight));
+    },
     // All of a sandbox ends together: a half-killed app is worse than a dead one.
     prepareMember: (dirs) => dirs.forEach((dir) => writeFileSync(`${dir}/memory.oom.group`, '1')),
     memoryBytes: ([dir]) => readNumber(`${dir}/memory.current`),
@@ -115,6 +131,7 @@ function openV1(root: string, baseName: string): ControlGroups {
   if (missing.length > 0) throw new Error(`cgroup v1 at ${root} lacks ${missing.join(', ')}`);
   const bases = v1Controllers.map((controller) => `${root}/${controller}/${baseName}`);
   for (const base of bases) makeGroup(base);
+  writeFileSync(`${bases[cpuV1]}/cpu.shares`, String(baseShare * v1Shares));
   return createGroups(1, bases, {
     controllers: v1Controllers,
     limitsOf([memory, pids, cpu]) {
@@ -132,6 +149,7 @@ function openV1(root: string, baseName: string): ControlGroups {
       writeFileSync(`${cpu}/cpu.cfs_quota_us`, String(Math.round(limits.cpu * cpuPeriodUs)));
       return limitMemory(memory ?? '', limits.memoryBytes);
     },
+    share: (dirs, times) => writeFileSync(`${dirs[cpuV1]}/cpu.shares`, String(times * v1Shares)),
     prepareMember: () => {},
     memoryBytes: ([memory]) => readNumber(`${memory}/memory.usage_in_bytes`),
     cpuSeconds: (dirs) => readNumber(`${dirs[3]}/cpuacct.usage`) / 1e9,
@@ -160,6 +178,7 @@ interface Hierarchy {
   limitsOf(tenantDirs: string[]): FoundLimits;
   /** All take one directory a hierarchy, in the order of the bases. */
   limit(tenantDirs: string[], limits: ResourceLimits): boolean;
+  share(dirs: string[], times: number): void;
   prepareMember(dirs: string[]): void;
   memoryBytes(dirs: string[]): number;
   cpuSeconds(dirs: string[]): number;
@@ -181,6 +200,11 @@ function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): Co
       const dirs = dirsOf(tenant);
       dirs.forEach(makeGroup);
       return hierarchy.limit(dirs, limits);
+    },
+    setShare(name, times) {
+      const dirs = dirsOf(name);
+      dirs.forEach(makeGroup);
+      hierarchy.share(dirs, times);
     },
     makeMember(tenant, member) {
       const dirs = dirsOf(tenant, member);

@@ -21,11 +21,17 @@ const switches = { ipv4: 'ipv4/ip_forward', ipv6: 'ipv6/conf/all/forwarding' } a
  * both are gone. Throws where that is not allowed.
  */
 export function turnOnForwarding(file: string): Forwarding {
-  const known = readRecord(file) ?? decide();
-  writeFileSync(`${file}.new`, JSON.stringify(known), { mode: 0o600 });
+  const none: Recorded = { ipv6: hasIpv6(), guarded: { ipv4: [], ipv6: [] }, before: [] };
+  const record = familiesOf(readRecord(file) ?? none).reduce(withSwitch, readRecord(file) ?? none);
+  writeFileSync(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
   renameSync(`${file}.new`, file);
-  for (const [setting] of known.before) write(setting, setting.endsWith('accept_ra') ? '2' : '1');
-  return known;
+  for (const [setting] of record.before) write(setting, setting.endsWith('accept_ra') ? '2' : '1');
+  return record;
+}
+
+/** Somebody may have turned it off. */
+export function isForwarding(forwarding: Forwarding): boolean {
+  return familiesOf(forwarding).every((family) => read(switches[family]) === '1');
 }
 
 export function restoreForwarding(file: string): void {
@@ -33,16 +39,18 @@ export function restoreForwarding(file: string): void {
   rmSync(file, { force: true });
 }
 
-function decide(): Recorded {
-  const ipv6 = hasIpv6();
-  const off = [switches.ipv4, ...(ipv6 ? [switches.ipv6] : [])].filter((setting) => read(setting) === '0');
-  const advertised = off.includes(switches.ipv6) ? advertisedInterfaces() : [];
-  const others = interfaces().filter((name) => name !== 'lo');
-  return {
-    ipv6,
-    guarded: { ipv4: off.includes(switches.ipv4) ? others : [], ipv6: off.includes(switches.ipv6) ? others : [] },
-    before: [...advertised, ...off].map((setting) => [setting, read(setting)]),
-  };
+function familiesOf({ ipv6 }: Forwarding): ('ipv4' | 'ipv6')[] {
+  return ipv6 ? ['ipv4', 'ipv6'] : ['ipv4'];
+}
+
+/** With what has to be changed for this family, if it is not there yet. */
+function withSwitch(record: Recorded, family: 'ipv4' | 'ipv6'): Recorded {
+  const setting = switches[family];
+  const isKnown = record.before.some(([file]) => file === setting);
+  if (isKnown || read(setting) === '1') return record;
+  const changed = [...(family === 'ipv6' ? advertisedInterfaces() : []), setting];
+  const guarded = { ...record.guarded, [family]: interfaces().filter((name) => name !== 'lo') };
+  return { ...record, guarded, before: [...record.before, ...changed.map((file): [string, string] => [file, read(file)])] };
 }
 
 /** A router does not take its own way out from router advertisements, unless it is told to (`accept_ra` 2). */

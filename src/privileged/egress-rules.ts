@@ -50,7 +50,9 @@ const silentConnectionLimit = '1d';
 /** So that one tenant can fill neither the machine's connection table nor its memory. */
 const limits = { connections: 2_000, lookups: 500, openAddresses: 4_096, usedAddresses: 16_384 } as const;
 
-const tcpOrUdp = 'meta l4proto { tcp, udp }';
+/** Sets of all tenants: nft(8) asks for every set by itself, at each of its starts, and braces in a rule would make one more each. */
+const tcpOrUdp = 'meta l4proto @transports';
+const messages = 'meta l4proto @messages';
 const neighbours = 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }';
 /** What the kernel of any network says now and then; it is nobody's attempt. */
 const chatter = 'icmpv6 type { nd-router-solicit, mld-listener-report, mld2-listener-report, mld-listener-done }';
@@ -67,6 +69,8 @@ export function tableLines(table: EgressTable): string[] {
   return [
     `add table inet ${name}`,
     ...setLines(table, 'closed4', 'type ipv4_addr; flags interval;', closedBlocks.ipv4),
+    ...setLines(table, 'transports', 'type inet_proto;', ['tcp', 'udp']),
+    ...setLines(table, 'messages', 'type inet_proto;', ['icmp', 'ipv6-icmp']),
     ...setLines(table, 'closed6', 'type ipv6_addr; flags interval;', closedBlocks.ipv6),
     ...(['ipv4', 'ipv6'] as const).flatMap((family) =>
       setLines(table, `guarded-${family}`, 'type ifname;', table.guarded[family].map(quote)),
@@ -85,7 +89,7 @@ export function tableLines(table: EgressTable): string[] {
       'drop',
     ]),
     ...chainLines(table, 'lookups { type nat hook prerouting priority dstnat; policy accept; }', [
-      `iifname ${ours} ip daddr ${gateway4} ${tcpOrUdp} th dport 53 dnat ip to ${gateway4}:${dnsPort}`,
+      `iifname ${ours} ip daddr ${gateway4} meta l4proto { tcp, udp } th dport 53 dnat ip to ${gateway4}:${dnsPort}`,
     ]),
     ...chainLines(table, 'to-machine { type filter hook input priority filter; policy accept; }', [
       `iifname != ${ours} return`,
@@ -124,7 +128,7 @@ export function tenantLines(table: EgressTable, rules: TenantRules): string[] {
   assertRules(rules);
   const { tenant, link, address4, address6 } = rules;
   const { name, gateway4, dnsPort } = table;
-  const families = ([4, 6] as const).map((version) => familyOf(version));
+  const families = familiesOf(table);
   const names = objectNames(tenant);
   return [
     ...[names.sent, names.received, names.refused].map((counter) => `add counter inet ${name} ${counter}`),
@@ -161,14 +165,16 @@ export function tenantLines(table: EgressTable, rules: TenantRules): string[] {
     ]),
     ...chainLines(table, names.toMachine, [
       `ip daddr ${gateway4} ${tcpOrUdp} th dport ${dnsPort} ct state new ct count over ${limits.lookups} drop`,
+      // All tenants' questions come into one socket's buffer: the resolver's own limit is behind it.
+      `ip daddr ${gateway4} ${tcpOrUdp} th dport ${dnsPort} limit rate over 1000/second burst 2000 packets drop`,
       `ip daddr ${gateway4} ${tcpOrUdp} th dport ${dnsPort} accept`,
-      'meta l4proto { icmp, icmpv6 } ct state related accept',
+      `${messages} ct state related accept`,
       ...families.map((family) => `${tcpOrUdp} ${family.target} @${names.set('named', family.version)} goto ${names.pass}`),
       `goto ${names.refuse}`,
     ]),
     ...chainLines(table, names.toWorld, [
-      'meta l4proto { icmp, icmpv6 } ct state related accept',
-      `meta l4proto != { tcp, udp } goto ${names.refuse}`,
+      `${messages} ct state related accept`,
+      `meta l4proto != @transports goto ${names.refuse}`,
       ...families.map((family) => `${family.target} @${names.set('named', family.version)} goto ${names.pass}`),
       ...families.map(({ destination, version }) => `${destination} @closed${version} goto ${names.refuse}`),
       ...(rules.anyPublic ? [`goto ${names.pass}`] : families.flatMap((family) => listLines(names, family))),
@@ -190,7 +196,9 @@ export function removeTenantLines(table: EgressTable, rules: Pick<TenantRules, '
   const whole = tenantLines(table, { ...rules, named: [], wide: [], anyPublic: false });
   const elements = whole.filter((line) => line.startsWith('add element'));
   const chains = [names.toWorld, names.toMachine, names.pass, names.refuse];
-  const sets = [4, 6].flatMap((version) => (['named', 'wide', 'open', 'used'] as const).map((set) => names.set(set, version)));
+  const sets = familiesOf(table).flatMap(({ version }) =>
+    (['named', 'wide', 'open', 'used'] as const).map((set) => names.set(set, version)),
+  );
   return [
     // nft of before 1.0.8 can not delete what may not be there.
     ...whole,
@@ -216,16 +224,14 @@ export function openLines({ name }: EgressTable, tenant: string, addresses: read
   });
 }
 
-/** Closes all that names opened but `kept`, whose connections go on. */
-export function closeLines(table: EgressTable, tenant: string, kept: readonly OpenAddress[]): string[] {
+/** Has what names opened as it is to be, and connections there go on; changes nothing of what is open besides. */
+export function keepLines(table: EgressTable, tenant: string, kept: readonly OpenAddress[]): string[] {
   const names = objectNames(tenant);
-  const sets = [4, 6].flatMap((version) => [names.set('open', version), names.set('used', version)]);
-  const used = kept.map(
-    ({ address, port }) =>
-      `add element inet ${table.name} ${names.set('used', isIPv4(address) ? 4 : 6)} { ${address} . ${port} timeout ${silentConnectionLimit} }`,
-  );
+  const used = kept.map(({ address, port }) => {
+    const set = names.set('used', isIPv4(address) ? 4 : 6);
+    return `add element inet ${table.name} ${set} { ${address} . ${port} timeout ${silentConnectionLimit} }`;
+  });
   return [
-    ...sets.map((set) => `flush set inet ${table.name} ${set}`),
     ...used,
     ...openLines(
       table,
@@ -233,6 +239,13 @@ export function closeLines(table: EgressTable, tenant: string, kept: readonly Op
       kept.filter(({ seconds }) => seconds > 0),
     ),
   ];
+}
+
+/** Closes all that names opened but `kept`. */
+export function closeLines(table: EgressTable, tenant: string, kept: readonly OpenAddress[]): string[] {
+  const names = objectNames(tenant);
+  const sets = familiesOf(table).flatMap(({ version }) => [names.set('open', version), names.set('used', version)]);
+  return [...sets.map((set) => `flush set inet ${table.name} ${set}`), ...keepLines(table, tenant, kept)];
 }
 
 /** A `.` is in no tenant's name, and none of these is a word of nft's. */
@@ -263,6 +276,10 @@ function listLines(names: ReturnType<typeof objectNames>, { target, version }: F
 }
 
 type Family = ReturnType<typeof familyOf>;
+
+function familiesOf({ pool6 }: EgressTable): Family[] {
+  return [familyOf(4), ...(pool6 === undefined ? [] : [familyOf(6)])];
+}
 
 function familyOf(version: 4 | 6) {
   const destination = version === 4 ? 'ip daddr' : 'ip6 daddr';
@@ -303,16 +320,20 @@ function assertRules({ tenant, link, address4, address6, named, wide }: TenantRu
     /^[a-z][a-z0-9-]{0,31}$/.test(tenant) &&
     /^[a-z0-9]{1,15}$/.test(link) &&
     isIPv4(address4) &&
-    (address6 === undefined || isIP(address6) === 6);
+    (address6 === undefined || isPlainAddress(address6));
   if (!fits) refuse(`${tenant} ${link} ${address4} ${address6 ?? ''}`);
   for (const opening of [...named, ...wide]) assertOpening(opening);
 }
 
 function assertOpening({ block, port }: Opening): void {
-  const [address = '', bits = '0'] = block.split('/');
-  // isIP allows a zone after "%".
-  if (isIP(address) === 0 || address.includes('%') || !/^\d{1,3}$/.test(bits) || !Number.isInteger(port) || port < 1 || port > 65_535)
-    refuse(`${block} ${port}`);
+  const [, address = ''] = /^([^/]*)(?:\/\d{1,3})?$/.exec(block) ?? [];
+  const fits = isPlainAddress(address) && Number.isInteger(port) && port > 0 && port < 65_536;
+  if (!fits) refuse(`${block} ${port}`);
+}
+
+/** isIP takes any text after a `%` for a zone. */
+function isPlainAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
 }
 
 function refuse(what: string): never {

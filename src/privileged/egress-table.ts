@@ -14,7 +14,7 @@ export type NftObject = Readonly<Record<string, unknown>>;
 
 /** One transaction: all of it, or nothing. Rejects with nft(8)'s words. */
 export async function applyLines(lines: readonly string[]): Promise<void> {
-  await feedProgram(nft(), ['-f', '-'], `${lines.join('\n')}\n`);
+  await feedProgram(nftProgram(), ['-f', '-'], `${lines.join('\n')}\n`);
 }
 
 /** Every object of the table, each with its kind; undefined when there is none. Counters' and elements' figures are left out. */
@@ -32,7 +32,7 @@ export async function readWanted(
   const script = '"$1" -f - && exec "$1" -j -s list table inet "$2"';
   const text = await feedProgram(
     unshare,
-    ['--net', '--', sh, '-c', script, 'sh', nft(), table.name],
+    ['--net', '--', sh, '-c', script, 'sh', nftProgram(), table.name],
     `${[...tableLines(table), ...lines].join('\n')}\n`,
   );
   return parse(text);
@@ -59,7 +59,7 @@ export async function removeTable(name: string): Promise<void> {
 /** Undefined when there is no such table. */
 async function listed(words: readonly string[]): Promise<[string, NftObject][] | undefined> {
   try {
-    return parse(await feedProgram(nft(), ['-j', ...words], ''));
+    return parse(await feedProgram(nftProgram(), ['-j', ...words], ''));
   } catch (error) {
     if (error instanceof Error && error.message.includes('No such file or directory')) return undefined;
     throw error;
@@ -71,6 +71,7 @@ function parse(text: string): [string, NftObject][] {
   return nftables.flatMap((entry) => Object.entries(entry)).filter(([kind]) => kind !== 'metainfo');
 }
 
-function nft(): string {
+/** Throws TENANTD_E_PROGRAM_MISSING. */
+export function nftProgram(): string {
   return findOptionalProgram('nft', 'nftables');
 }

@@ -1,5 +1,5 @@
 import { createLauncher, type Launcher, type LauncherOptions } from './sandboxes.ts';
-import { writeSystemCallFilter } from './seccomp-filter.ts';
+import { writeSystemCallFilters } from './seccomp-filter.ts';
 
 /** Any that is not root's. */
 export interface SandboxUser {
@@ -9,7 +9,7 @@ export interface SandboxUser {
 
 /** Throws where the kernel has no seccomp, or does not take the program: seen from inside a sandbox. */
 export async function openFilteredLauncher(unfiltered: LauncherOptions, directory: string, user: SandboxUser): Promise<Launcher> {
-  const launcher = createLauncher({ ...unfiltered, systemCallFilter: writeSystemCallFilter(directory, process.arch) });
+  const launcher = createLauncher({ ...unfiltered, systemCallFilters: writeSystemCallFilters(directory, process.arch) });
   await probeSandbox(launcher, user, ['/bin/grep', '-q', '^Seccomp:[[:space:]]2$', '/proc/self/status']);
   return launcher;
 }

@@ -70,7 +70,9 @@ export function bubblewrapArguments(spec: SandboxSpec, { etc, scratch }: { etc: 
     ...Object.entries(spec.env).flatMap(([name, value]) => ['--setenv', name, value]),
     ...systemArguments(etc),
     ...['--proc', '/proc', ...maskedProcFiles.flatMap((file) => ['--ro-bind', '/dev/null', file])],
-    ...['--dev', '/dev', '--bind', `${scratch}/shm`, '/dev/shm', '--bind', `${scratch}/tmp`, '/tmp'],
+    ...maskedProcFolders.flatMap((folder) => ['--tmpfs', folder, '--remount-ro', folder]),
+    ...['--dev', '/dev', '--dev-bind', `${scratch}/pts`, '/dev/pts'],
+    ...['--bind', `${scratch}/shm`, '/dev/shm', '--bind', `${scratch}/tmp`, '/tmp'],
     ...bindArguments([...spec.binds, ...secrets]),
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', spec.workingDirectory],
     // What setpriv needs to drop the rest.
@@ -103,6 +105,9 @@ const maskedProcFiles = [
 ]
   .map((name) => `/proc/${name}`)
   .filter((path) => existsSync(path));
+
+/** How busy the machine is, to be watched by whoever opens it for writing. */
+const maskedProcFolders = ['/proc/pressure'].filter((path) => existsSync(path));
 
 function systemArguments(etcDirectory: string): string[] {
   return [

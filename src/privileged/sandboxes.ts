@@ -1,11 +1,12 @@
 import { Duplex, PassThrough, type Stream } from 'node:stream';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { errnoOf, TenantdError } from '../base/errors.ts';
 import { type LaunchStep, launchCommand, type OwnSocket } from './launch-steps.ts';
 import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, programOf, signalProcess } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { assertSandbox, bubblewrapArguments, dropPrivilegesArguments, type SandboxSpec } from './sandbox-arguments.ts';
+import type { SystemCallFilters } from './seccomp-filter.ts';
 import { ensureEtcDirectory } from './sandbox-etc.ts';
 import { shareBinds, type SharedDirectory, shareSteps } from './shares.ts';
 
@@ -29,6 +30,8 @@ export interface LaunchOptions {
   withDuplex?: boolean;
   /** Its descriptors from 3 on, or after `ownSocket`. */
   inherit: readonly number[];
+  /** It may reset connections: no tenant's code, since it could then let others wait (see the rule for setsockopt). */
+  mayReset?: boolean;
   /** Read by the command from a pipe, its last descriptor: what must be in no argument and no environment. */
   handOver?: Buffer;
 }
@@ -70,8 +73,8 @@ export interface LauncherOptions {
   scratchDirectory: string;
   /** In each sandbox's /etc/resolv.conf. */
   nameServer?: string;
-  /** A program as seccomp(2) takes it, for every sandbox; without it, that layer is missing. */
-  systemCallFilter?: string;
+  /** For every sandbox; without them, that layer is missing. */
+  systemCallFilters?: SystemCallFilters;
 }
 
 export function createLauncher(options: LauncherOptions): Launcher {
@@ -97,12 +100,17 @@ export function createLauncher(options: LauncherOptions): Launcher {
     ];
   }
 
+  function openFilter({ mayReset = false }: LaunchOptions): number | undefined {
+    const { systemCallFilters: filters } = options;
+    return filters && openSync(mayReset ? filters.resetting : filters.usual, 'r');
+  }
+
   async function launch(spec: SandboxSpec, launch: LaunchOptions): Promise<LaunchedSandbox> {
     assertSandbox(spec);
     const { uid, gid } = spec;
     const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid, gid, home: spec.env['HOME'] ?? '/' }, options.nameServer);
     const own = { status: openSync(statusFile(spec.id), 'wx', 0o600), complaints: openSync(complaintFile(spec.id), 'w', 0o600) };
-    const filter = options.systemCallFilter === undefined ? undefined : openSync(options.systemCallFilter, 'r');
+    const filter = openFilter(launch);
     const descriptors = describeDescriptors(launch, own.status, filter);
     const { argumentsFd, statusFd, filterFd } = descriptors;
     const bubblewrap = [
@@ -116,10 +124,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
       cwd: '/',
       detached: true,
     });
-    const monitorExited = new Promise<void>((resolve) => {
-      child.once('close', () => resolve());
-      child.once('error', () => resolve());
-    });
+    const monitorExited = endOf(child);
     for (const fd of [own.status, own.complaints, filter]) if (fd !== undefined) closeSync(fd);
     const scratch = options.scratchDirectory;
     const binds = [...spec.binds, ...shareBinds(launch.shares ?? [], scratch)];
@@ -129,8 +134,8 @@ export function createLauncher(options: LauncherOptions): Launcher {
     // At once: what nobody reads when a process ends, Node throws away.
     const stdout = child.stdout?.pipe(new PassThrough()) ?? null;
     const duplex = launch.withDuplex ? (child.stdio[3] as Duplex) : null;
-    // Its owner hears of errors once it has it.
-    duplex?.on('error', () => {});
+    // Its owner hears of errors once it has it; and Node leaves it alone when the process ends, since somebody seems to read.
+    duplex?.on('error', () => {}).on('readable', () => {});
     const processes = await identify(spec.id, child.pid, monitorExited);
     return { ...processes, monitorExited, stdout, duplex };
   }
@@ -218,6 +223,16 @@ function describeDescriptors({ ownSocket, withDuplex, inherit, handOver }: Launc
     statusFd: argumentsFd + 1,
     filterFd: filter === undefined ? undefined : argumentsFd + 2,
   };
+}
+
+/** With all that it printed; not with what it sent over its other descriptors, which somebody may read later. */
+async function endOf(child: ChildProcess): Promise<void> {
+  const printed = child.stdout && new Promise<void>((resolve) => child.stdout?.once('close', resolve));
+  const exited = new Promise<boolean>((resolve) => {
+    child.once('exit', () => resolve(true));
+    child.once('error', () => resolve(false));
+  });
+  if (await exited) await printed;
 }
 
 /** It may die before it has read all: then it says why in its complaints. */

@@ -1,6 +1,6 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { TenantdError } from '../base/errors.ts';
-import { allow, killProcess, systemCallRules, unknown } from './seccomp-policy.ts';
+import { allow, killProcess, resettingRules, type Rule, systemCallRules, unknown } from './seccomp-policy.ts';
 import { assemble, type Decision, search } from './seccomp-program.ts';
 import { firstUnknownNumber, systemCallNumbers } from './system-call-numbers.ts';
 
@@ -17,12 +17,12 @@ const offsets = { number: 0, architecture: 4 };
  * The program for a machine as Node names it. The numbers of another machine's calls (32-bit x86 or arm) mean something else, so
  * whoever makes one is killed. Those of x32 have bit 30 set, and are unknown as all that are newer than the policy.
  */
-export function systemCallFilter(architecture: string): Buffer {
+export function systemCallFilter(architecture: string, rules: readonly Rule[] = systemCallRules): Buffer {
   const machine = machines[architecture];
   if (!machine)
     throw new TenantdError('TENANTD_E_SANDBOX', `no system call filter for ${architecture}`, 'use a machine with x86_64 or aarch64');
   const { auditArchitecture, column } = machine;
-  const decisions = systemCallRules.flatMap(({ calls, decision }) =>
+  const decisions = rules.flatMap(({ calls, decision }) =>
     calls.flatMap((name): (readonly [number, Decision])[] => {
       const number = systemCallNumbers[name][column];
       return number === null ? [] : [[number, decision]];
@@ -39,11 +39,23 @@ export function systemCallFilter(architecture: string): Buffer {
   });
 }
 
-/** Writes it into a directory of root's own, for the launcher, and answers where. */
-export function writeSystemCallFilter(directory: string, architecture: string): string {
-  const file = `${directory}/system-calls.bpf`;
+/** Files with a program as seccomp(2) takes it. */
+export interface SystemCallFilters {
+  usual: string;
+  /** Of those that reset connections. */
+  resetting: string;
+}
+
+/** Writes them into a directory of root's own, for the launcher. */
+export function writeSystemCallFilters(directory: string, architecture: string): SystemCallFilters {
+  const filters = { usual: `${directory}/system-calls.bpf`, resetting: `${directory}/system-calls.resetting.bpf` };
+  write(filters.usual, systemCallFilter(architecture));
+  write(filters.resetting, systemCallFilter(architecture, resettingRules));
+  return filters;
+}
+
+function write(file: string, program: Buffer): void {
   rmSync(`${file}.new`, { force: true });
-  writeFileSync(`${file}.new`, systemCallFilter(architecture), { flag: 'wx', mode: 0o600 });
+  writeFileSync(`${file}.new`, program, { flag: 'wx', mode: 0o600 });
   renameSync(`${file}.new`, file);
-  return file;
 }

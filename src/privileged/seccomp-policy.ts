@@ -18,6 +18,8 @@ const failWith = (errno: keyof typeof errnoNumbers): Decision => ({ answer: 0x00
 const deny = failWith('EPERM');
 /** As a kernel without this call: libraries then do without it. */
 export const unknown = failWith('ENOSYS');
+/** Answers 0 and does nothing. */
+const ignore: Decision = { answer: 0x0005_0000 };
 const noSuchFamily = failWith('EAFNOSUPPORT');
 const noSuchProtocol = failWith('EPROTONOSUPPORT');
 
@@ -64,6 +66,17 @@ const consoleRedirection = 0x541d; // TIOCCONS
 const lineDiscipline = 0x5423; // TIOCSETD
 const fileAttributes = [0x4008_6602, 0x401c_5820]; // FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR
 
+/** <asm-generic/socket.h>, <linux/tcp.h>. */
+const [socketLevel, lingerOption, tcpUpperLayer] = [1, 13, 31];
+const socketOptions = (answers: { linger: Decision }): Decision =>
+  argument(
+    1,
+    ifOneOf(
+      [tcp],
+      argument(2, ifOneOf([tcpUpperLayer], deny, allow)),
+      ifOneOf([socketLevel], argument(2, ifOneOf([lingerOption], answers.linger, allow)), allow),
+    ),
+  );
 const urgentData = 1; // MSG_OOB
 const noUrgentData = ifAnyBit(urgentData, failWith('EOPNOTSUPP'));
 
@@ -162,8 +175,10 @@ export const systemCallRules: readonly Rule[] = [
   },
   {
     calls: ['setsockopt'],
-    decision: argument(1, ifOneOf([tcp], argument(2, ifOneOf([31], deny, allow)), allow)),
-    reason: 'TCP_ULP puts TLS into the kernel; OpenSSL does without it: CVE-2023-0461, CVE-2025-39682',
+    decision: socketOptions({ linger: ignore }),
+    reason:
+      'TCP_ULP puts TLS into the kernel; OpenSSL does without it: CVE-2023-0461, CVE-2025-39682. SO_LINGER lets a close wait, in whoever closes ' +
+      'last: for a descriptor sent over a Unix socket to one who did not ask for it, that is the edge: unix(7), socket(7)',
   },
   {
     calls: ['sendto', 'sendmmsg'],
@@ -268,6 +283,11 @@ export const systemCallRules: readonly Rule[] = [
     reason: 'keeps pages in a pipe over a copy-on-write: CVE-2020-29374; callers then write',
   },
   {
+    calls: ['io_setup'],
+    decision: unknown,
+    reason: 'there are so many for the whole machine (fs.aio-max-nr), and one app could have them all; databases do without: io_setup(2)',
+  },
+  {
     calls: ['iopl', 'ioperm', 'modify_ldt'],
     decision: deny,
     reason: 'ports and segments of x86, for programs of the last century: iopl(2), modify_ldt(2), CVE-2017-17053',
@@ -278,3 +298,8 @@ export const systemCallRules: readonly Rule[] = [
     reason: 'gone from newer kernels, and wanted by nothing: uselib(2), CVE-2004-1235',
   },
 ];
+
+/** For the edge, which resets connections whose answer was cut: `SO_LINGER` of no time is the only way to. */
+export const resettingRules: readonly Rule[] = systemCallRules.map((rule) =>
+  rule.calls.includes('setsockopt') ? { ...rule, decision: socketOptions({ linger: allow }) } : rule,
+);

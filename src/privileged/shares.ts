@@ -9,25 +9,29 @@ export interface SharedDirectory {
   path: string;
   /** Of a file system that is mounted in another tenant's mounts already: `/dev/loop3`. */
   device?: string;
+  /** What that device is of: by the time that it is mounted, its number may be another image's. */
+  image?: string;
 }
 
-/** How the devices are mounted before the sandbox has a root of its own, and what is bound then. Both in `scratch`. */
+/** What is done before the sandbox has a root of its own, and what is bound then. Both in `scratch`. */
 export function shareSteps(shares: readonly SharedDirectory[], scratch: string): LaunchStep[] {
-  return shares.flatMap(({ device }, index): LaunchStep[] =>
-    device === undefined ? [] : [{ do: 'mount-device', device, directory: deviceDirectory(scratch, index) }],
-  );
+  return shares.flatMap(({ device, image, path }, index): LaunchStep[] => {
+    const directory = shareDirectory(scratch, index);
+    if (device === undefined || image === undefined) return [{ do: 'show-foreign', source: path, directory }];
+    const mounted = `${scratch}/device.${index}`;
+    return [
+      { do: 'mount-device', device, image, directory: mounted },
+      { do: 'show-foreign', source: mounted + path, directory },
+    ];
+  });
 }
 
 export function shareBinds(shares: readonly SharedDirectory[], scratch: string): { source: string; target: string; access: 'read' }[] {
-  return shares.map(({ device, path, target }, index) => ({
-    source: device === undefined ? path : deviceDirectory(scratch, index) + path,
-    target,
-    access: 'read',
-  }));
+  return shares.map(({ target }, index) => ({ source: shareDirectory(scratch, index), target, access: 'read' }));
 }
 
-function deviceDirectory(scratch: string, index: number): string {
-  return `${scratch}/device.${index}`;
+function shareDirectory(scratch: string, index: number): string {
+  return `${scratch}/share.${index}`;
 }
 
 /** Takes a directory out of a running sandbox. What a process has open in there it keeps until it ends. */

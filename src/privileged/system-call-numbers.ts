@@ -27,6 +27,7 @@ export const systemCallNumbers = {
   fspick: [433, 433],
   get_mempolicy: [239, 236],
   init_module: [175, 105],
+  io_setup: [206, 0],
   io_uring_enter: [426, 426],
   io_uring_register: [427, 427],
   io_uring_setup: [425, 425],

@@ -180,6 +180,8 @@ export interface GrantStatus {
   path?: string;
   /** There is such a tenant to use it. */
   isThere: boolean;
+  /** The giving tenant has no such app. */
+  appIsMissing?: true;
 }
 
 export interface GrantsResult {
@@ -259,6 +261,8 @@ export interface SecretChangeResult {
   apps: string[];
   /** Their new workers serve. */
   waited: boolean;
+  /** The tenant has no such app: a mistake, or one that is to come. */
+  appIsMissing?: true;
 }
 
 export interface SecretInfo {

@@ -160,7 +160,14 @@ const rightsRows: readonly Row[] = [
 const networkRows: readonly Row[] = [
   ['network.loopback', 'network', 'ECONNREFUSED', "connects to services on the machine's loopback", { needs: 'loopbackPorts' }],
   ['network.loopback-v6', 'network', 'ECONNREFUSED EADDRNOTAVAIL', 'the same over IPv6', { needs: 'loopbackPorts' }],
-  ['network.tcp', 'network', unreachable, 'connects to addresses that its tenant was not given: TCP', { needs: 'endpoints' }],
+  // Where a tenant has a way out, the packet rules refuse its TCP by a reset, so that an app is told at once.
+  [
+    'network.tcp',
+    'network',
+    `${unreachable} ECONNREFUSED`,
+    'connects to addresses that its tenant was not given: TCP',
+    { needs: 'endpoints' },
+  ],
   ['network.udp', 'network', unreachable, 'the same by UDP', { needs: 'endpoints' }],
   ['network.abstract', 'network', 'ECONNREFUSED', 'connects to abstract sockets of the machine', { needs: 'abstractSockets' }],
   ['network.sockets', 'root user', 'ENOENT', "connects to the daemon's and other tenants' sockets", { needs: 'unixSockets' }],

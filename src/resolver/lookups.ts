@@ -55,11 +55,13 @@ export class Lookups {
     const key = `${type} ${name}`;
     const running = this.running.get(key);
     if (running) return running;
-    const started = this.ask(name, type).then((lookup) => {
-      this.running.delete(key);
-      this.cache.set(tenant, lookup);
-      return lookup;
-    });
+    const started = this.ask(name, type)
+      .then((lookup) => {
+        this.cache.set(tenant, lookup);
+        return lookup;
+      })
+      // Also after a fault: it would be everybody's answer for ever.
+      .finally(() => this.running.delete(key));
     this.running.set(key, started);
     return started;
   }

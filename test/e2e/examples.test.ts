@@ -1,8 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { createHmac, randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
 import { repositoryPath, startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
+import { setSecret } from '../support/set-secret.ts';
 import { until } from '../support/until.ts';
 
 const plans = `plans:
@@ -65,6 +67,34 @@ describe('the example tenants', () => {
     expect(JSON.parse((await ask('acme.localhost', '/api/orders')).text)).toEqual({ orders: 1 });
     await daemon.ctl('app', 'restart', 'acme/api');
     expect(JSON.parse((await ask('acme.localhost', '/api/orders')).text)).toEqual({ orders: 1 });
+  });
+
+  test('a secret signs receipts as soon as it is set, and is shown nowhere', async () => {
+    const body = JSON.stringify({ product: 'anvil' });
+    const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
+    const order = async (): Promise<{ id: string; cents: number; receipt?: string }> =>
+      JSON.parse((await ask('acme.localhost', '/api/orders', { method: 'POST', body, headers })).text) as never;
+    expect(await order()).not.toHaveProperty('receipt');
+    const key = randomBytes(16).toString('hex');
+    expect((await setSecret(daemon, 'acme/api', 'RECEIPT_KEY', key)).code).toBe(0);
+    const { id, cents, receipt } = await order();
+    expect(receipt).toBe(createHmac('sha256', key).update(`${id} ${cents}`).digest('base64url'));
+    expect((await daemon.ctl('logs', 'acme')).stdout + (await daemon.ctl('secret', 'list', 'acme')).stdout).not.toContain(key);
+  });
+
+  test("a page shows another tenant's products, until that takes its grant back", async () => {
+    const page = async (): Promise<string> => (await ask('hooli.localhost', '/partner')).text;
+    expect(await page()).toContain('Portable tunnel, painted');
+    const file = `${daemon.tenantsDir}/acme/tenant.yaml`;
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^grants:\n.*\n/m, ''));
+    await until(async () => (await page()).includes('does not let us see'), 'the grant is taken back');
+  });
+
+  test('a tenant fills its own small disk, and its app goes on answering', async () => {
+    const fill = await daemon.ctl('exec', 'umbrella/counter', '--', 'sh', '-c', 'head -c 100M /dev/zero > /data/big');
+    expect(fill.stderr).toContain('No space left on device');
+    expect((await ask('umbrella.localhost')).status).toBe(200);
+    expect((await daemon.ctl('exec', 'umbrella/counter', '--', 'rm', '/data/big')).code).toBe(0);
   });
 
   test('an alias redirects to the same path and query', async () => {

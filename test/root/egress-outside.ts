@@ -3,7 +3,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-export const ports = [8_080, 9_090];
+export const outsideServers = import.meta.filename;
+const ports = [8_080, 9_090];
 
 if (import.meta.main) {
   // Whoever the test asks about has sent something that arrived.

@@ -2,7 +2,8 @@ import http from 'node:http';
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { connectNetworks, makeNetwork, type TestNetwork } from '../support/network-world.ts';
-import { repositoryPath, type TenantFiles, type TestDaemon } from '../support/test-daemon.ts';
+import type { TenantFiles, TestDaemon } from '../support/test-daemon.ts';
+import { outsideServers } from './egress-outside.ts';
 import { socketOf } from './probe.ts';
 
 /** The machine's own addresses, beside its loopback. */
@@ -50,9 +51,8 @@ async function furnish(machine: TestNetwork, outside: TestNetwork, neighbour: Te
     'ip route add 10.9.0.0/24 via 198.51.100.2',
   );
   neighbour.run('ip address add 10.9.0.9/24 dev eth0', 'ip route add default via 10.9.0.1');
-  const main = repositoryPath('test/root/egress-outside.ts');
-  await machine.start(process.execPath, main, ...machineAddresses);
-  return outside.start(process.execPath, main, ...outsideAddresses);
+  await machine.start(process.execPath, outsideServers, ...machineAddresses);
+  return outside.start(process.execPath, outsideServers, ...outsideAddresses);
 }
 
 async function askServers(servers: ChildProcess): Promise<string[]> {

@@ -144,6 +144,7 @@ describe('packets', () => {
       `perl -MSocket -e socket(S,2,3,132)||die;send(S,"xxxxxxxxxxxx",0,pack_sockaddr_in(0,inet_aton("203.0.113.10")))||die`,
     );
     await until(async () => (await packetsRefused('acme')) > before, 'it was counted');
+    expect(await world.arrived()).not.toContain('xxxxxxxxxxxx');
   });
 
   test('of the machine itself and its neighbours are nobody else’s: it is no router for them', async () => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestDaemon, type TenantFiles, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
+import { deviceOf } from './disk-support.ts';
 import { ask, pidOf, probeApp } from './probe.ts';
 
 interface Called {
@@ -89,6 +90,18 @@ describe('a grant', () => {
     expect(await ask(daemon, 'globex/site', 'list', { input: beyond.slice(2) })).toEqual({ '/shared': ['acme'] });
   });
 
+  test('of a directory lets nobody use sockets and FIFOs in it', async () => {
+    const [socket, fifo] = ['socket.sock', 'fifo'];
+    expect(await ask(daemon, 'acme/site', 'listen', { input: `/data/shared/${socket}` })).toBe('ok');
+    expect(await ask(daemon, 'acme/site', 'openToAll', { input: { socket: `/data/shared/${socket}`, fifo: `/data/shared/${fifo}` } })).toBe(
+      'ok',
+    );
+    expect(await ask(daemon, 'acme/other', 'connect', { input: `/data/shared/${socket}` })).toBe('ok from a sandbox');
+    expect(await ask(daemon, 'globex/site', 'connect', { input: `/shared/acme/${socket}` })).toBe('EACCES');
+    const written = await ask(daemon, 'globex/site', 'writeToFifo', { input: `/shared/acme/${fifo}` });
+    expect(written).toBe('EACCES');
+  });
+
   test('that is taken back ends at once, in what runs already', async () => {
     const before = await pidOf(daemon, 'globex/site');
     // It does not end by itself for a while: what it could reach is taken out of it all the same.
@@ -101,6 +114,19 @@ describe('a grant', () => {
     await setGrants([httpGrant, readGrant]);
     await until(async () => (await readShared('globex/site')) === 'read ten', 'it reads again');
     await until(async () => (await call('globex/site', { host, method: 'POST' })).status === 200, 'it calls again');
+  });
+
+  test('of a directory keeps nobody from mending the disk that it lies on, and comes back with it', async () => {
+    const before = await pidOf(daemon, 'globex/site');
+    writeFileSync(`/sys/fs/ext4/${deviceOf(daemon, 'acme')}/trigger_fs_error`, 'a test');
+    await until(() => daemon.log().includes('its disk has to be checked'), 'the daemon takes it down');
+    const write = (): Promise<Record<string, string>> =>
+      ask<Record<string, string>>(daemon, 'acme/site', 'write', { input: { '/data/shared/prices.txt': 'ten' } });
+    // While a worker is replaced, nobody answers.
+    await until(async () => Object.values(await write().catch(() => ({}))).includes('ok'), 'its disk can be written again');
+    await until(async () => (await readShared('globex/site').catch(() => '')) === 'read ten', 'it is read again');
+    expect(await pidOf(daemon, 'globex/site')).not.toBe(before);
+    await until(async () => (await daemon.tenant('acme')).problems.length === 0, 'the problem is gone');
   });
 
   test('survives the daemon, which restarts nothing for it', async () => {

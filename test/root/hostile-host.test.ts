@@ -8,21 +8,27 @@ import { connectAsHost, frame, type HostileHost } from './hostile-host.ts';
 import { ask, pidOf, probeTenant, socketOf } from './probe.ts';
 
 const apps = ['alpha/site', 'beta/site'];
-const floodBytes = 16 << 20;
+const floodBytes = 3 << 20;
 /** Besides the daemon's own life: garbage that waits, a frame of 1 MiB, what the allocator keeps. */
 const grownAtMostBytes = 96 << 20;
 const loggedAtMostBytes = 256 << 10;
+
+function boundedBy(limitBytes: number, bytes: number): string {
+  return bytes < limitBytes ? 'bounded' : `${bytes} bytes`;
+}
 
 describe('a tenant host that was taken over', () => {
   let daemon: TestDaemon;
   let realHost: number;
   let betaPid: number;
+  let aliveAnswer: string;
   let host: HostileHost;
 
   beforeAll(async () => {
     daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha'), beta: probeTenant('beta') } });
     await daemon.untilApps(apps);
     betaPid = await pidOf(daemon, 'beta/site');
+    aliveAnswer = JSON.stringify({ found: await ask(daemon, 'beta/site', 'alive') });
     realHost = (await daemon.tenant('alpha')).hostPid;
     // Instead of replacing its program: it says nothing from now on.
     process.kill(realHost, 'SIGSTOP');
@@ -46,25 +52,22 @@ describe('a tenant host that was taken over', () => {
     expect((await daemon.tenant('beta')).problems).toEqual([]);
   }
 
-  /** Sends it while the neighbour is under load and the operator asks; nobody may fail, and neither memory nor log grow with the flood. */
-  async function flood(piece: string): Promise<void> {
+  /** While the neighbour is under load and the operator asks: how that went, and what it left behind in the daemon. */
+  async function flood(piece: string): Promise<object> {
     const [memoryBefore, loggedBefore] = [residentBytes(), daemon.log().length];
-    const { tenant, app } = await ask<{ tenant: string; app: string }>(daemon, 'beta/site', 'alive');
-    const expected = JSON.stringify({ found: { tenant, app, pid: 1 } });
-    const load = startSteadyLoad({ port: daemon.port, hosts: [{ host: 'beta.test', expected }], workers: 2, path: '/site' });
-    const block = piece.repeat(Math.ceil((1 << 18) / piece.length));
+    const load = startSteadyLoad({ port: daemon.port, hosts: [{ host: 'beta.test', expected: aliveAnswer }], workers: 2, path: '/site' });
+    const block = piece.repeat(Math.ceil((256 << 10) / piece.length));
+    const operator: number[] = [];
     for (let sent = 0; sent < floodBytes && !host.socket.destroyed; sent += block.length) {
       await host.send(block);
-      if (sent % (1 << 22) === 0) expect((await daemon.ctl('status', 'beta')).code).toBe(0);
+      operator.push((await daemon.ctl('status', 'beta')).code);
     }
     const { requests, failures } = await load.stop();
-    expect({ requests: requests > 0, failures: failures.filter((failure) => !failure.includes('"tenant":"beta"')) }).toEqual({
-      requests: true,
-      failures: [],
-    });
-    expect(residentBytes() - memoryBefore).toBeLessThan(grownAtMostBytes);
-    expect(daemon.log().length - loggedBefore).toBeLessThan(loggedAtMostBytes);
-    await expectNeighbourAsBefore();
+    return {
+      ...{ failures, isServed: requests > 0, operator: [...new Set(operator)] },
+      memory: boundedBy(grownAtMostBytes, residentBytes() - memoryBefore),
+      log: boundedBy(loggedAtMostBytes, daemon.log().length - loggedBefore),
+    };
   }
 
   test('is reached by the tenant user in its host sandbox, and from no app', async () => {
@@ -82,9 +85,9 @@ describe('a tenant host that was taken over', () => {
     expect(await host.ask('stop-worker', { workerId: other, reason: 'forged' })).toBeNull();
     host.say('worker-ready', { workerId: other });
     host.say('app-state', { app: 'site', tenant: 'beta', state: 'failed', restarts: 1 });
-    for (const app of ['../beta/site', 'beta/site', '/etc', '', '__proto__', 'constructor', 'x'.repeat(33)])
+    for (const app of ['../beta/site', 'beta/site', '/etc', '', '__proto__', 'x'.repeat(33)])
       expect(await host.ask('start-worker', { app })).toBe('TENANTD_E_INTERNAL');
-    expect(await host.ask('start-worker', { app: 'nowhere' })).toBe('TENANTD_E_NO_SUCH_APP');
+    for (const app of ['nowhere', 'constructor']) expect(await host.ask('start-worker', { app })).toBe('TENANTD_E_NO_SUCH_APP');
     for (const method of ['status', 'verify', 'secret-set', 'shutdown', 'configure', '__proto__', 'toString', 'hasOwnProperty'])
       expect(await host.ask(method, { tenant: 'beta', app: 'site' })).toBe('TENANTD_E_UNKNOWN_METHOD');
     await expectNeighbourAsBefore();
@@ -162,14 +165,15 @@ describe('a tenant host that was taken over', () => {
     ['changes of a manifest', frame({ method: 'manifest-changed', params: { app: 'site' } })],
     ['ends of workers', frame({ id: 1, method: 'stop-worker', params: { workerId: 'site.aaaaaa', reason: 'again' } })],
   ])('floods the daemon with %s, and costs nobody else anything', async (_what, piece) => {
-    await flood(piece);
+    expect(await flood(piece)).toEqual({ failures: [], isServed: true, operator: [0], memory: 'bounded', log: 'bounded' });
+    await expectNeighbourAsBefore();
   });
 
   test('that never reads is cut off, and costs no more memory than what waits for it', async () => {
     const deaf = await connectAsHost(daemon, 'alpha', { reads: false });
     const memoryBefore = residentBytes();
     const question = frame({ id: 7, method: 'start-worker', params: { app: 'nowhere' } }).repeat(2_000);
-    for (let time = 0; time < 60 && !deaf.socket.destroyed; time++) await Promise.race([deaf.send(question), deaf.closed]);
+    for (let time = 0; time < 14 && !deaf.socket.destroyed; time++) await Promise.race([deaf.send(question), deaf.closed]);
     expect(residentBytes() - memoryBefore).toBeLessThan(grownAtMostBytes);
     deaf.leave();
     await expectNeighbourAsBefore();

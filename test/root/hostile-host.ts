@@ -19,9 +19,9 @@ export interface HostileHost {
   /** The answer's result, or the error's code. */
   ask(method: string, params: unknown): Promise<unknown>;
   /** Bytes as they are; waits until the socket took them, or is closed. */
-  send(bytes: string | Buffer): Promise<void>;
+  send: (bytes: string | Buffer) => Promise<void>;
   /** The daemon closed the connection. */
-  closed: Promise<unknown>;
+  closed: Promise<void>;
   leave(): void;
 }
 
@@ -40,11 +40,11 @@ export async function connectAsHost(daemon: TestDaemon, tenant: string, { reads 
   if (reads) socket.on('data', split);
   // That the daemon cuts it off is what some of its attacks end with.
   socket.on('error', () => {});
-  const closed = once(socket, 'close');
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
 
   function send(bytes: string | Buffer): Promise<void> {
     const taken = new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
-    return Promise.race([taken, closed.then(() => {})]);
+    return Promise.race([taken, closed]);
   }
 
   return {

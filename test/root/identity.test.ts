@@ -196,10 +196,7 @@ describe('what runs for a tenant', () => {
   });
 });
 
-/**
- * Devices without state; what is masked by one of them; and the pressure of the whole machine, which everyone may read, and be
- * told of every two seconds by writing there (psi_trigger_create asks for a right only for shorter times).
- */
+/** Devices without state; what is masked by one of them; and a file that anybody may open. */
 function isHarmless(path: string): boolean {
   const devices = ['full', 'null', 'ptmx', 'random', 'tty', 'urandom', 'zero'].map((name) => `/dev/${name}`);
   const masked = [
@@ -215,12 +212,7 @@ function isHarmless(path: string): boolean {
     'kcore',
     'sysrq-trigger',
   ];
-  return (
-    devices.includes(path) ||
-    masked.includes(path.replace('/proc/', '')) ||
-    path.startsWith('/proc/pressure/') ||
-    path === '/proc/sys/kernel/ns_last_pid'
-  );
+  return devices.includes(path) || masked.includes(path.replace('/proc/', '')) || path === '/proc/sys/kernel/ns_last_pid';
 }
 
 function namespaceOf(pid: number | 'self', kind: string): string {

@@ -160,7 +160,7 @@ function withoutRoot(options: Option[], { folder }: World): Option[] {
   const changed = options.flatMap((option): Option[] => {
     const [name = '', source = '', target = ''] = option;
     if (name === '--setenv') return [option];
-    if (name === '--remount-ro' || name === '--ro-bind-try' || source === '/dev/null' || target === '/data/shared') return [];
+    if (name === '--remount-ro' || name === '--ro-bind-try' || target === '/data/shared' || isMask(option)) return [];
     if (target === '/usr') return [['--bind', `${folder}/usr`, target]];
     // Then a file of /etc is on the same mount as its own data.
     if (target === '/etc') return [['--symlink', 'data/etc', target]];
@@ -180,6 +180,11 @@ function withoutRoot(options: Option[], { folder }: World): Option[] {
     ['--bind', `${neighbour}/app.sock`, '/run/docker.sock'],
   ];
   return [...changed, ...more];
+}
+
+/** Of what /proc has of the machine. */
+function isMask([name, source]: Option): boolean {
+  return source === '/dev/null' || (name === '--tmpfs' && source?.startsWith('/proc/') === true);
 }
 
 /** Its own copy of /usr to write in, which is gone with the namespace. */

@@ -57,6 +57,22 @@ describe('shell and exec', () => {
     }
   });
 
+  test('have the secrets of their app only when they are asked for, as files', async () => {
+    const set = startCtl(daemon, 'secret', 'set', '--no-wait', 'alpha/site', 'TOKEN');
+    set.child.stdin.end('geheim');
+    expect(await set.finished).toMatchObject({ code: 0 });
+    expect(await linesOf('alpha/site', 'ls -a /run/secrets')).toEqual(['.', '..']);
+    const script = 'cat /run/secrets/TOKEN; grep -acz geheim /proc/self/environ';
+    expect(await daemon.ctl('exec', '--secrets', 'alpha/site', '--', 'sh', '-c', script)).toMatchObject({ stdout: 'geheim0\n' });
+    expect(await daemon.ctl('exec', '--secrets', 'alpha', '--', 'true')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('name one'),
+    });
+    const [opened] = sessionAudit(daemon, 'alpha').slice(-2);
+    expect(opened).toMatchObject({ after: { app: 'site', secrets: true } });
+    await daemon.untilApps(['alpha/site', 'alpha/shop']);
+  });
+
   test('give a terminal with colours, the size of the window, Ctrl-C and an exit code', async () => {
     using terminal = openCtl(daemon, 'shell', 'alpha/site');
     await terminal.untilSeen(/alpha\/site:\/apps\/site\$ $/);

@@ -7,7 +7,7 @@ import { closeNetwork, createNetwork } from '../../src/privileged/networks.ts';
 import { copyBubblewrap, findPrograms } from '../../src/privileged/programs.ts';
 import { sandboxNode, sandboxPath, type SandboxSpec } from '../../src/privileged/sandbox-arguments.ts';
 import { createLauncher } from '../../src/privileged/sandboxes.ts';
-import { writeSystemCallFilter } from '../../src/privileged/seccomp-filter.ts';
+import { writeSystemCallFilters } from '../../src/privileged/seccomp-filter.ts';
 import { systemCallRules, unknown } from '../../src/privileged/seccomp-policy.ts';
 import { firstUnknownNumber, type SystemCall, systemCallNumbers } from '../../src/privileged/system-call-numbers.ts';
 import { makeCertificate } from '../support/certificate.ts';
@@ -54,6 +54,9 @@ const judged: Call[] = [
   ['TIOCSTI', 'ioctl', [0, 0x5412, '\0'], 'EPERM'],
   ['TIOCSTI with more bits', 'ioctl', [0, above + 0x5412, '\0'], 'EPERM'],
   ['a line discipline', 'ioctl', [0, 0x5423, '\0\0\0\0'], 'EPERM'],
+  // 9 is not open: who answers did not look.
+  ['a lingering close', 'setsockopt', [9, 1, 13, { bytes: 8 }, 8], 'ok'],
+  ['a close without it', 'setsockopt', [9, 1, 9, { bytes: 4 }, 4], 'EBADF'],
   ['urgent data', 'sendto', [0, 'x', 1, 1, 0, 0], 'ENOTSUP'],
   ['a setuid file', 'openat', [at, '/tmp/setuid', 0o101, 0o4755], 'EPERM'],
   ['a setgid file without a name', 'openat', [at, '/tmp', 0o20_200_001, 0o2755], 'EPERM'],
@@ -148,7 +151,7 @@ async function runIn(
     directory: `${folder}/sandboxes`,
     etcDirectory: `${folder}/etc`,
     scratchDirectory: `${folder}/scratch`,
-    ...(kind === 'with the filter' && { systemCallFilter: writeSystemCallFilter(folder, process.arch) }),
+    ...(kind === 'with the filter' && { systemCallFilters: writeSystemCallFilters(folder, process.arch) }),
   });
   const spec: SandboxSpec = {
     ...{ id: 'calls', uid: 65_010, gid: 65_010, hostname: 'calls', tmpBytes: 64 << 20, tmpInodes: 1_000, workingDirectory: '/app' },

@@ -1,6 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
+/** A new network forwards packets where the machine does: whatever that is, it begins without. */
+const setUp = 'sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0; ip link set lo up; echo ready; exec sleep 3600';
+
 /** A network of a test's own, held by a process: never a name or a mount that somebody else could meet. */
 export interface TestNetwork {
   /** A command line in there is put behind this. */
@@ -14,7 +17,7 @@ export interface TestNetwork {
 }
 
 export async function makeNetwork(): Promise<TestNetwork> {
-  const holder = spawn('unshare', ['--net', '--', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep 3600'], {
+  const holder = spawn('unshare', ['--net', '--', 'sh', '-c', setUp], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(holder.stdout, 'data');

@@ -189,6 +189,7 @@ export async function prepareTestDaemon({
       await end('SIGTERM').finally(() => clearTimeout(timer));
       killLeftovers(directory);
       await removeGroups(`${directory}/state`);
+      await removePacketRules(`${directory}/state`, wrapper);
       await removeUsers(userPrefix);
       // Apps make trees that are deeper than any path: rm(1) goes down step by step.
       await run('rm', ['-rf', '--one-file-system', directory]);
@@ -205,8 +206,8 @@ export function repositoryPath(path: string): string {
 
 /** Of the tenant's host: in the mounts that its sandbox was made in. */
 function monitorOf(sandboxes: string, tenant: string): number {
-  const records = readNames(sandboxes).filter((name) => name.startsWith(`h.${tenant}.`) && name.endsWith('.json'));
-  const { monitor } = JSON.parse(readFileSync(`${sandboxes}/${records[0]}`, 'utf8')) as { monitor: { pid: number } };
+  const record = readNames(sandboxes).find((name) => name.startsWith(`h.${tenant}.`) && name.endsWith('.json'));
+  const { monitor } = JSON.parse(readFileSync(`${sandboxes}/${record}`, 'utf8')) as { monitor: { pid: number } };
   return monitor.pid;
 }
 
@@ -231,6 +232,13 @@ function killLeftovers(directory: string): void {
     const pid = Number(/"child-pid": (\d+)/.exec(readFileSync(`${sandboxes}/${file}`, 'utf8'))?.[1] ?? 0);
     if (pid > 1 && programOf(pid).startsWith(`${directory}/state/programs/`)) process.kill(pid, 'SIGKILL');
   }
+}
+
+/** Of a daemon that was killed for good. Its links are gone with their networks. */
+async function removePacketRules(stateDir: string, wrapper: readonly string[]): Promise<void> {
+  const name = `tenantd-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
+  const enter = wrapper[0] === 'nsenter' ? wrapper.slice(1) : ['--'];
+  await run('nsenter', [...enter, 'nft', 'delete', 'table', 'inet', name]).catch(() => {}); // there was none
 }
 
 /** Empty or not: what was in them is dead, or dying. The daemon names its groups after its state directory. */

@@ -12,7 +12,7 @@ const exists = (path: string): boolean => existsSync(`${root}${path}`);
 const commands = commandsOfTenantctl();
 
 function commandsOfTenantctl(): Commands {
-  const terminal = { width: 80, paint: createPaint(false), writeOut: () => {}, writeErr: () => {}, onInterrupt: () => {} };
+  const terminal = { width: 80, errorWidth: 80, paint: createPaint(false), writeOut: () => {}, writeErr: () => {}, onInterrupt: () => {} };
   const session = (): never => {
     throw new Error('no command is run');
   };

@@ -33,6 +33,6 @@ describe.each(['tenantctl', 'tenantd'])('scripts/%s', (program) => {
     rmSync(join(root, missing), { recursive: true });
     const { exitCode, stdout, stderr } = await startProgram(join(root, 'scripts', program), []).finished;
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-    expect(stderr).toMatch(/^.+scripts\/start or scripts\/test first\n$/);
+    expect(stderr).toMatch(/^.+scripts\/setup first .+\n$/);
   });
 });

@@ -150,6 +150,6 @@ describe('reload', () => {
 
   test('says so when nothing changed', async () => {
     const { configFile } = await startControlPeer({ reload: () => nothing });
-    expect((await runTenantctl(['reload', '--config', configFile])).stdout).toBe('nothing changed\n');
+    expect((await runTenantctl(['reload', '--config', configFile])).stdout).toBe('nothing changed since the files were read last\n');
   });
 });

@@ -6,6 +6,7 @@ const commands = [
   'check',
   'reload',
   'logs',
+  'grants',
   'app',
   'app restart',
   'app stop',
@@ -19,6 +20,15 @@ const commands = [
   'cert list',
   'cert renew',
   'cert ca',
+  'secret',
+  'secret set',
+  'secret list',
+  'secret remove',
+  'secret rotate',
+  'doctor',
+  'verify',
+  'shell',
+  'exec',
   'schema',
 ];
 
@@ -27,7 +37,7 @@ describe('help', () => {
     const { exitCode, stdout, stderr } = await runTenantctl(['--help']);
     expect([exitCode, stderr]).toEqual([0, '']);
     const listed = [...stdout.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name]) => name);
-    expect(listed).toEqual(['status', 'check', 'reload', 'logs', 'app', 'domain', 'cert', 'schema', 'help']);
+    expect(listed).toEqual([...commands.filter((name) => !name.includes(' ')), 'help']);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
@@ -39,6 +49,15 @@ describe('help', () => {
     expect(stdout).toMatch(/--config <file>/);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
+
+  test.each(commands.filter((command) => !commands.some((other) => other.startsWith(`${command} `))))(
+    '%s has an example, and is what an error points to',
+    async (command) => {
+      const [help, wrong] = await Promise.all(['--help', '--frobnicate'].map((option) => runTenantctl([...command.split(' '), option])));
+      expect(help?.stdout).toMatch(new RegExp(`^Example: (sudo )?tenantctl ${command}\\b`, 'm'));
+      expect(wrong?.stderr).toContain(`  fix: see tenantctl ${command} --help\n`);
+    },
+  );
 
   test('comes on stderr with exit code 2 when nothing was asked', async () => {
     const nothing = await runTenantctl([]);

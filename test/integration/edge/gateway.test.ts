@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -47,13 +47,49 @@ async function call(socketPath: string, headers: http.OutgoingHttpHeaders, path 
 
 const toSite = { host: 'site.acme.internal' };
 
-/** An app that answers with the fields it was sent, or opens a tunnel. */
+/** All that comes until the connection is closed. */
+async function askRaw(at: { path: string } | { port: number }, head: string): Promise<string> {
+  const socket = net.connect(at);
+  socket.write(head);
+  let text = '';
+  for await (const chunk of socket.setEncoding('latin1')) text += String(chunk);
+  return text;
+}
+
+async function openTunnel(path: string): Promise<net.Socket> {
+  await until(() => existsSync(path), 'the gateway is there');
+  const tunnel = net.connect(path).on('error', () => {});
+  tunnel.write('GET / HTTP/1.1\r\nHost: site.acme.internal\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+  await once(tunnel, 'data');
+  return tunnel;
+}
+
+function openSocketsOf(pid: number): number {
+  const names = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+  return names.filter((name) => name.startsWith('socket:')).length;
+}
+
+function linkOf(path: string): string[] {
+  try {
+    return [readlinkSync(path)];
+  } catch {
+    return []; // closed meanwhile
+  }
+}
+
+/** An app that answers with the fields it was sent, or opens a tunnel; below /cut, its answer is not whole. */
 function describeRequest(asked: http.IncomingMessage, response: http.ServerResponse): void {
+  if (asked.url === '/cut') {
+    response.writeHead(200, { 'content-length': 1_000 });
+    response.write('some');
+    setImmediate(() => response.destroy());
+    return;
+  }
   response.end(JSON.stringify(asked.headers));
 }
 
-async function startWithGrants(grants: TenantGrant[]): Promise<{ master: MasterUnderTest; daemon: FakeDaemon }> {
-  const master = await startMaster(2);
+async function startWithGrants(grants: TenantGrant[], edges = 2): Promise<{ master: MasterUnderTest; daemon: FakeDaemon }> {
+  const master = await startMaster(edges);
   for (const caller of ['globex/web', 'globex/batch', 'hooli/web']) master.makeGateway(caller);
   await master.app('one', describeRequest, (socket) => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
@@ -105,6 +141,23 @@ describe('a gateway', () => {
     }
   });
 
+  test('takes the host of a target in absolute form, and calls nothing over what was pipelined behind a refusal', async () => {
+    const { master } = await startWithGrants([grant]);
+    const path = master.gateway('globex/web');
+    await until(() => existsSync(path), 'the gateway is there');
+    const heads = [
+      `GET http://${host}/ HTTP/1.1\r\nHost: site.acme.internal\r\nConnection: close\r\n\r\n`,
+      `GET http://site.acme.internal/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+      'GET / HTTP/1.0\r\nHost: site.acme.internal\r\n\r\n',
+      'GET / HTTP/1.0\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: site.acme.internal\r\nHost: other.acme.internal\r\n\r\nGET / HTTP/1.1\r\nHost: site.acme.internal\r\n\r\n',
+    ];
+    const statuses = await Promise.all(heads.map(async (head) => (await askRaw({ path }, head)).match(/(?<=^HTTP\/1.1 )\d+/gm)));
+    expect(statuses).toEqual([['403'], ['200'], ['200'], ['403'], ['400']]);
+    const absolute = 'GET http://site.acme.internal/ HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n';
+    expect(await askRaw({ port: master.port }, absolute)).toMatch(/^HTTP\/1.1 421 /);
+  });
+
   test('is there for no tenant without a grant, and no name of a grant is a public host', async () => {
     const { master } = await startWithGrants([grant]);
     await until(() => existsSync(master.gateway('globex/web')), 'the gateway is there');
@@ -127,6 +180,62 @@ describe('a gateway', () => {
     setAcme(daemon, [grant]);
     await until(() => existsSync(path), 'the gateway is back');
     expect((await call(path, toSite)).status).toBe(200);
+  });
+
+  test('ends what goes on over a grant that is taken back, and nothing that goes on over another', async () => {
+    const both: TenantGrant[] = [grant, { to: 'hooli' as TenantName, app: site }];
+    const { master, daemon } = await startWithGrants(both);
+    const [kept, ended] = [await openTunnel(master.gateway('globex/web')), await openTunnel(master.gateway('hooli/web'))];
+    const closed = once(ended, 'close');
+    setAcme(daemon, [grant]);
+    await closed;
+    kept.write('still here');
+    expect(String((await once(kept, 'data'))[0])).toBe('still here');
+    kept.destroy();
+  });
+
+  test('shows a caller that its answer was cut, and no edge ends by it', async () => {
+    const { master } = await startWithGrants([grant]);
+    const pids = master.edgePids();
+    for (const path of ['/cut', '/cut', '/cut']) await expect(call(master.gateway('globex/web'), toSite, path)).rejects.toThrow('aborted');
+    expect((await call(master.gateway('globex/web'), toSite)).status).toBe(200);
+    expect(master.edgePids()).toEqual(pids);
+  });
+
+  test('that is flooded by one tenant goes on serving the others', async () => {
+    const both: TenantGrant[] = [grant, { to: 'hooli' as TenantName, app: site }];
+    const { master } = await startWithGrants(both);
+    await until(() => existsSync(master.gateway('hooli/web')), 'the gateway is there');
+    const flood = Array.from({ length: 6_000 }, () => net.connect(master.gateway('hooli/web')).on('error', () => {}));
+    const closed = new Set<net.Socket>();
+    for (const socket of flood) socket.resume().on('close', () => closed.add(socket));
+    for (let round = 0; round < 20; round++) expect((await call(master.gateway('globex/web'), toSite)).status).toBe(200);
+    // Each of two edges keeps 1,024 of a tenant.
+    await until(() => closed.size >= 6_000 - 2 * 1_024, 'the rest is closed');
+    expect((await call(master.gateway('globex/web'), toSite)).status).toBe(200);
+    for (const socket of flood) socket.destroy();
+  });
+
+  test('loses no more than one call to an edge that hung and is killed', async () => {
+    const { master } = await startWithGrants([grant], 1);
+    await until(() => existsSync(master.gateway('globex/web')), 'the gateway is there');
+    const [edge = 0] = master.edgePids();
+    process.kill(edge, 'SIGSTOP');
+    const calls = Array.from({ length: 50 }, () => call(master.gateway('globex/web'), toSite));
+    // All of them are connected, so taken by the master.
+    await until(() => openSocketsOf(master.process.pid ?? 0) > 40, 'the master has them');
+    process.kill(edge, 'SIGKILL');
+    const ended = await Promise.allSettled(calls);
+    expect(ended.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(49);
+  });
+
+  test('leaves no socket when the master is told to end', async () => {
+    const { master } = await startWithGrants([grant]);
+    const path = master.gateway('globex/web');
+    await until(() => existsSync(path), 'the gateway is there');
+    master.process.kill('SIGTERM');
+    await master.exited;
+    expect(existsSync(path)).toBe(false);
   });
 
   test('refuses no call when the edges are killed, and counts what was asked over it', async () => {

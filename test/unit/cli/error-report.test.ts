@@ -3,10 +3,11 @@ import { TenantdError } from '../../../src/base/errors.ts';
 import { exitCodeOf, reportError, toTenantdError } from '../../../src/cli/error-report.ts';
 import { createPaint } from '../../../src/cli/terminal.ts';
 
-function report(error: TenantdError, json: boolean): { out: string; err: string } {
+function report(error: TenantdError, json: boolean, errorWidth = Infinity): { out: string; err: string } {
   const written = { out: '', err: '' };
   const terminal = {
     width: 80,
+    errorWidth,
     paint: createPaint(false),
     writeOut: (text: string) => void (written.out += text),
     writeErr: (text: string) => void (written.err += text),
@@ -27,6 +28,11 @@ describe('an error', () => {
     const { out, err } = report(error, true);
     expect(JSON.parse(out)).toEqual({ error: { code: error.code, message: error.message, fix: error.fix } });
     expect(err).toContain('TENANTD_E_DENIED');
+  });
+
+  test('fits a terminal', () => {
+    const { err } = report(new TenantdError('TENANTD_E_DENIED', 'one two three', 'four five six'), false, 20);
+    expect(err).toBe('tenantctl: one two\nthree\n(TENANTD_E_DENIED)\n  fix: four five six\n');
   });
 
   test('without a fix has no line for it', () => {

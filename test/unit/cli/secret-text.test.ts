@@ -43,9 +43,10 @@ describe('the answer to a change', () => {
     ['set', { apps: ['site'], waited: true }, 'acme/site: API_KEY is set; new workers of site serve with it\n'],
     ['set', { apps: ['site'], waited: false }, 'acme/site: API_KEY is set; new workers of site will serve with it\n'],
     ['set', { apps: [], waited: true }, 'acme/site: API_KEY is set; no app that runs is concerned\n'],
+    ['set', { apps: [], waited: true, appIsMissing: true }, 'acme/site: API_KEY is set; acme has no such app yet\n'],
     ['remove', { apps: ['a', 'b'], waited: true }, 'acme/site: API_KEY is removed; new workers of a, b serve without it\n'],
-  ] as const)('%s %o', (verb, { apps, waited }, text) => {
-    expect(renderSecretChange(verb, target, { apps: [...apps], waited }, layout)).toBe(text);
+  ] as const)('%s %o', (verb, result, text) => {
+    expect(renderSecretChange(verb, target, { ...result, apps: [...result.apps] }, layout)).toBe(text);
   });
 });
 

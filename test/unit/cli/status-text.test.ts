@@ -47,6 +47,15 @@ describe('the status of the machine', () => {
     );
   });
 
+  test('shows what one tenant sent, and what it was refused, whatever a name looks like', () => {
+    const lookups = { queries: 7, refusedNames: 2, lastRefusedName: 'evil\u001b[2J.example', refusedAnswers: 0, dropped: 0 };
+    const tenant = tenantNamed('acme', { network: { bytesOut: 2_048, bytesIn: 4_096, refused: 3, lookups } });
+    const text = render(statusOf([tenant]), { full: true }).replaceAll(/\n\s*/g, ' ');
+    expect(text).toContain('network: 2.0 KiB out, 4.0 KiB in, 3 packets refused, 7 names asked for, 2 refused (last: evil');
+    expect(text).not.toContain('\u001b');
+    expect(render(statusOf([tenant]))).not.toContain('network:');
+  });
+
   test('says what to do when there are no tenants', () => {
     expect(render(statusOf([]))).toMatch(/There are no tenants\. Make a folder with a tenant\.yaml/);
   });

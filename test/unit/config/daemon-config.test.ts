@@ -27,6 +27,8 @@ describe('defaults', () => {
       shells: { record: false, recordBytes: 16 * 2 ** 20, keep: 100 },
       http: { listen: [{ host: '::', port: 80 }] },
       edge: { processes: 1, trustedProxies: [], proxyProtocol: false },
+      network: { addresses: '10.213.0.0/16', resolvers: [] },
+      verify: { interval: 300_000 },
       defaultPlan: 'starter',
       plans: new Map([
         [

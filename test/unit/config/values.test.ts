@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseCron, parseRoute, parseUrlPath } from '../../../src/config/app-values.ts';
-import { parseEgressTarget, parseIpBlock, parseListenAddress, parseResolver } from '../../../src/config/addresses.ts';
+import { parseEgressTarget, parseIpBlock, parseListenAddress, parsePrivatePool, parseResolver } from '../../../src/config/addresses.ts';
 import { parseAbsolutePath, parseInsidePath } from '../../../src/config/path-values.ts';
 import { parseDuration, type Parsed, parseSize } from '../../../src/config/values.ts';
 
@@ -67,21 +67,38 @@ describe('addresses', () => {
     expect(valueOf(parseResolver('127.0.0.1:8053'))).toEqual({ host: '127.0.0.1', port: 8053 });
   });
 
-  test.each(['10.0.0.0/33', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '10.0.0.0/', 'a/8'])('%s is no block', (text) => {
+  test.each(['10.0.0.0/33', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '10.0.0.0/', 'a/8', 'fe80::1%eth0'])('%s is no block', (text) => {
     expect(parseIpBlock(text)).toHaveProperty('fault');
   });
 
   test.each([
     ['api.stripe.com:443', { host: 'api.stripe.com', port: 443 }],
     ['10.20.0.5/32:5432', { block: '10.20.0.5/32', port: 5432 }],
+    ['*.stripe.com:443', { host: '*.stripe.com', port: 443 }],
     ['[fd00::]/8:53', { block: 'fd00::/8', port: 53 }],
   ])('%s may be reached', (text, target) => {
     expect(valueOf(parseEgressTarget(text))).toEqual(target);
   });
 
-  test.each(['api.stripe.com', '*.stripe.com:443', 'any', 'a b:1', '10.0.0.0/99:1', 'x.example:0'])('%s is no target', (text) => {
-    expect(parseEgressTarget(text)).toHaveProperty('fault');
+  test.each(['api.stripe.com', '*:443', 'a.*.stripe.com:443', 'any', 'a b:1', '10.0.0.0/99:1', 'x.example:0'])(
+    '%s is no target',
+    (text) => {
+      expect(parseEgressTarget(text)).toHaveProperty('fault');
+    },
+  );
+});
+
+describe("a block for tenants' links", () => {
+  test.each(['10.213.0.0/16', '192.168.9.16/28', '100.64.0.0/10'])('may be %s', (text) => {
+    expect(parsePrivatePool(text)).toEqual({ value: text });
   });
+
+  test.each(['10.213.0.1/16', '10.213.0.0', '10.0.0.0/7', '10.0.0.0/29', '203.0.113.0/24', 'fd00::/64', '10.213.0.0/16/1', ''])(
+    'is not %j',
+    (text) => {
+      expect(parsePrivatePool(text)).toHaveProperty('fault');
+    },
+  );
 });
 
 describe('paths', () => {

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { systemCallFilter, writeSystemCallFilter } from '../../../src/privileged/seccomp-filter.ts';
-import { systemCallRules } from '../../../src/privileged/seccomp-policy.ts';
+import { systemCallFilter, writeSystemCallFilters } from '../../../src/privileged/seccomp-filter.ts';
+import { resettingRules, systemCallRules } from '../../../src/privileged/seccomp-policy.ts';
 import { firstUnknownNumber, type SystemCall, systemCallNumbers } from '../../../src/privileged/system-call-numbers.ts';
 import { runProgram, type Verdict } from './bpf-machine.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -15,6 +15,7 @@ type Machine = (typeof machines)[number];
 const [x64] = machines;
 
 const allowed = 0x7fff_0000;
+const ignored = 0x0005_0000;
 const killed = 0x8000_0000;
 const errno = (number: number): number => 0x0005_0000 | number;
 const [EPERM, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT] = [1, 38, 93, 95, 97].map(errno) as [
@@ -114,6 +115,9 @@ describe('the policy', () => {
     ['socketpair', 'of another family', [30, 1, 0], EAFNOSUPPORT],
     ['setsockopt', 'TCP_NODELAY', [3, 6, 1], allowed],
     ['setsockopt', 'SO_BINDTODEVICE', [3, 1, 31], allowed],
+    ['setsockopt', 'SO_KEEPALIVE', [3, 1, 9], allowed],
+    ['setsockopt', 'SO_LINGER, which is ignored', [3, 1, 13], ignored],
+    ['setsockopt', 'SO_LINGER with more bits', [3, 2 ** 33 + 1, 2 ** 33 + 13], ignored],
     ['setsockopt', 'TCP_ULP', [3, 6, 31], EPERM],
     ['sendto', 'data', [3, 0, 1, 0x4000], allowed],
     ['sendto', 'urgent data', [3, 0, 1, 0x4001], EOPNOTSUPP],
@@ -221,12 +225,24 @@ test('a machine that the policy does not know has no program', () => {
   expect(() => systemCallFilter('riscv64')).toThrow('no system call filter for riscv64');
 });
 
+test('who resets connections may set SO_LINGER, and nothing more than others', () => {
+  const [machine] = machines;
+  const programOf = (rules: typeof systemCallRules) => systemCallFilter(machine.name, rules);
+  const answerOf = (rules: typeof systemCallRules, args: number[]): number =>
+    runProgram(programOf(rules), { auditArchitecture: machine.audit, number: systemCallNumbers.setsockopt[machine.column], args }).answer;
+  const differing = resettingRules.filter((rule, index) => rule !== systemCallRules[index]);
+  expect(differing.map(({ calls }) => calls)).toEqual([['setsockopt']]);
+  expect([systemCallRules, resettingRules].map((rules) => answerOf(rules, [3, 1, 13]))).toEqual([ignored, allowed]);
+  expect([systemCallRules, resettingRules].map((rules) => answerOf(rules, [3, 6, 31]))).toEqual([EPERM, EPERM]);
+});
+
 test('the program is written whole, for root alone, over one that is there', () => {
   const folder = temporaryFolder();
   writeFileSync(`${folder}/system-calls.bpf.new`, 'half of one');
   for (const architecture of ['arm64', 'x64']) {
-    const file = writeSystemCallFilter(folder, architecture);
-    expect(readFileSync(file)).toEqual(systemCallFilter(architecture));
-    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const { usual, resetting } = writeSystemCallFilters(folder, architecture);
+    expect(readFileSync(usual)).toEqual(systemCallFilter(architecture));
+    expect(readFileSync(resetting)).toEqual(systemCallFilter(architecture, resettingRules));
+    for (const file of [usual, resetting]) expect(statSync(file).mode & 0o777).toBe(0o600);
   }
 });

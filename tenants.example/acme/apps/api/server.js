@@ -1,5 +1,6 @@
 import Fastify from 'fastify';
 import { addOrder, countOrders } from './orders.js';
+import { receiptOf } from './receipt.js';
 
 const products = [
   { id: 'anvil', name: 'Anvil', cents: 4999 },
@@ -29,7 +30,8 @@ app.post('/api/orders', { schema: orderSchema }, async (request, reply) => {
   if (!product) return reply.code(404).send({ message: 'There is no such product.' });
   const { quantity } = request.body;
   const id = await addOrder({ product: product.id, quantity, cents: product.cents * quantity });
-  return reply.code(201).send({ id, cents: product.cents * quantity });
+  const cents = product.cents * quantity;
+  return reply.code(201).send({ id, cents, receipt: receiptOf(`${id} ${cents}`) });
 });
 
 app.get('/api/orders', async () => ({ orders: await countOrders() }));

@@ -1,4 +1,5 @@
-import { homePage } from './page.js';
+import { homePage, partnerPage } from './page.js';
+import { askPartner } from './partner.js';
 
 const domain = 'hooli.localhost';
 
@@ -9,6 +10,7 @@ export default {
     if (request.method === 'POST' && url.pathname === '/shout') return shout(request);
     if (url.pathname === '/whoami') return Response.json(identity);
     if (url.pathname === '/') return html(homePage(identity));
+    if (url.pathname === '/partner') return html(partnerPage(identity, await askPartner()));
     return new Response('Not found\n', { status: 404 });
   },
 };

@@ -5,8 +5,24 @@ const style = `
   footer { margin-top: 3rem; font-size: .85rem; opacity: .7; }
 `;
 
-export function homePage({ tenant, app, uid, host, subdomain }) {
+export function homePage(identity) {
+  const { host, subdomain } = identity;
   const greeting = subdomain ? `You called the subdomain <b>${escapeHtml(subdomain)}</b>.` : 'You called the main domain.';
+  return page(
+    identity,
+    `<p>${greeting}</p>
+  <p>The host of this request was <code>${escapeHtml(host)}</code>. Any other name below <code>hooli.localhost</code> comes here too.</p>
+  <p><a href="/partner">What our partner sells</a></p>`,
+  );
+}
+
+/** `products`: of another tenant, asked for while this page is made. */
+export function partnerPage(identity, products) {
+  const items = products?.map(({ name, cents }) => `<li>${escapeHtml(name)}, $${(cents / 100).toFixed(2)}</li>`).join('');
+  return page(identity, `${items ? `<p>Acme sells:</p><ul>${items}</ul>` : '<p>Acme does not let us see what it sells.</p>'}<p><a href="/">Back</a></p>`);
+}
+
+function page({ tenant, app, uid }, body) {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -18,8 +34,7 @@ export function homePage({ tenant, app, uid, host, subdomain }) {
 <body>
   <h1>Hooli</h1>
   <p class="tag">One handler, any subdomain.</p>
-  <p>${greeting}</p>
-  <p>The host of this request was <code>${escapeHtml(host)}</code>. Any other name below <code>hooli.localhost</code> comes here too.</p>
+  ${body}
   <footer>Tenant ${escapeHtml(tenant)}, app ${escapeHtml(app)}, uid ${uid}, Node ${process.version}</footer>
 </body>
 </html>
