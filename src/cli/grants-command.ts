@@ -3,7 +3,7 @@ import type { GrantsResult, GrantStatus } from '../protocol/control.ts';
 import { callDaemon } from './control-client.ts';
 import { printable } from './printable.ts';
 import type { GlobalOptions, Surroundings } from './program.ts';
-import { formatWhen } from './quantities.ts';
+import { formatDistance } from './quantities.ts';
 import { parseTenantName } from './references.ts';
 import { type TextLayout, writeJson } from './terminal.ts';
 import { renderTable } from './text-table.ts';
@@ -32,7 +32,7 @@ export function renderGrants(grants: readonly GrantStatus[], { width, paint, now
       printable(grant.to) + (grant.isThere ? '' : ' (no such tenant)'),
       grant.access,
       grant.requests === undefined ? '' : String(grant.requests),
-      grant.lastUsedAt === undefined ? '' : formatWhen(Date.parse(grant.lastUsedAt), nowMs),
+      grant.lastUsedAt === undefined ? '' : formatDistance(Date.parse(grant.lastUsedAt), nowMs),
     ],
   }));
   return `${renderTable(['WHAT', 'MAY BE USED BY', 'ACCESS', 'REQUESTS', 'LAST'], rows, { width, paint, indent: '' }).join('\n')}\n`;

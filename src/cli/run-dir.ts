@@ -16,7 +16,9 @@ export async function findRunDir({ isRoot }: Pick<Surroundings, 'isRoot'>, confi
   throw new TenantdError(
     'TENANTD_E_UNREACHABLE',
     `${configFile} does not say where the daemon is: ${problem?.message ?? 'it can not be used'}`,
-    forbidden ? 'run it as root (sudo)' : "name the daemon's configuration file by --config FILE or TENANTD_CONFIG",
+    forbidden
+      ? 'run it as root (sudo)'
+      : "name the daemon's configuration file by --config FILE or TENANTD_CONFIG; that of scripts/start is .instance/tenantd.yaml",
   );
 }
 

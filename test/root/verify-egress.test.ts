@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Check, VerifyResult } from '../../src/protocol/verify.ts';
@@ -26,7 +27,7 @@ describe('the way out of a tenant, broken by hand, is found and mended:', () => 
       wrapper: ['nsenter', `--net=/proc/${machine.pid}/ns/net`, '--'],
       tenants: {
         // An address that is nobody's (RFC 5737); nothing is sent there.
-        alpha: tenantOf('alpha', 'network: { egress: ["192.0.2.7:443"] }\n'),
+        alpha: tenantOf('alpha', 'network: { egress: ["192.0.2.7:443"] }\nlimits: { disk: 512M }\n'),
         beta: tenantOf('beta'),
       },
     });
@@ -63,6 +64,20 @@ describe('the way out of a tenant, broken by hand, is found and mended:', () => 
     expect(checks.filter(({ id }) => id === 'network.egress').map(({ tenant, ok }) => [tenant, ok])).toEqual([['alpha', true]]);
     expect(checks.find(({ id, tenant }) => id === 'network.interfaces' && tenant === 'alpha')?.actual).toContain('eth0');
     expect(checks.find(({ id, tenant }) => id === 'network.interfaces' && tenant === 'beta')?.actual).toBe('lo');
+  });
+
+  test('attacks from inside find the rest closed', async () => {
+    const { checks } = JSON.parse((await daemon.ctl('verify', '--json')).stdout) as VerifyResult;
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    const tcp = checks.filter(({ id }) => id === 'probe.network.tcp');
+    expect(new Set(tcp.map(({ tenant }) => tenant))).toEqual(new Set(['alpha', 'beta']));
+  });
+
+  test('a smaller disk is no fault, though its image keeps the files that it was made for', async () => {
+    const file = `${daemon.tenantsDir}/alpha/tenant.yaml`;
+    writeFileSync(file, readFileSync(file, 'utf8').replace('512M', '32M'));
+    await until(async () => (await daemon.tenant('alpha')).diskLimitBytes === 32 << 20, 'the limit is set');
+    expect(await failures()).toEqual([]);
   });
 
   test('rules that were flushed', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { AppName, TenantName, WorkerId } from '../../../src/base/ids.ts';
 import { type Channel, createChannel } from '../../../src/protocol/channel.ts';
 import { type AppSpec, hostCalls, hostEvents, type HostRequests, type WorkerInfo } from '../../../src/protocol/host.ts';
+import { encodeHandOver } from '../../../src/protocol/hand-over.ts';
 import type { WorkerSettings } from '../../../src/protocol/worker.ts';
 import { bindSocket, fixtureApps, shim } from '../worker/launched-worker.ts';
 
@@ -160,8 +161,9 @@ export class TestDaemon implements AsyncDisposable {
     const child = spawn(process.execPath, [shim, JSON.stringify(settings)], {
       cwd: this.path('apps', app),
       env: { PATH: process.env['PATH'] ?? '', HOME: this.path('data'), PORT: '20000' },
-      stdio: ['ignore', out, out, bound.fd(), report],
+      stdio: ['ignore', out, out, bound.fd(), report, 'pipe'],
     });
+    ((child.stdio as readonly unknown[])[5] as Socket).end(encodeHandOver([]));
     [out, report].forEach(closeSync);
     const info = { workerId, app, generation: spec.generation, socket, startedAtMs: Date.now(), ready: false };
     this.workers.set(workerId, { info, child, bound });
