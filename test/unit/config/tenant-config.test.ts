@@ -225,13 +225,14 @@ describe('what is told', () => {
     ]);
   });
 
-  test.each([
-    ['branding: { errorPages: pages }', '`branding.errorPages` is read but not carried out yet: error pages are the plain ones'],
-  ])('what would be dropped silently is said: %s', (text, message) => {
-    const { config, problems } = parse(`domains: [a.example]\n${text}`);
-    expect(config).toBeDefined();
-    expect(problems).toMatchObject([{ code: 'TENANTD_E_NOT_SUPPORTED', message, line: 2, tenant: 'acme' }]);
-  });
+  test.each([['branding: { errorPages: pages }', '`branding.errorPages` is read but not carried out yet: error pages are the plain ones']])(
+    'what would be dropped silently is said: %s',
+    (text, message) => {
+      const { config, problems } = parse(`domains: [a.example]\n${text}`);
+      expect(config).toBeDefined();
+      expect(problems).toMatchObject([{ code: 'TENANTD_E_NOT_SUPPORTED', message, line: 2, tenant: 'acme' }]);
+    },
+  );
 
   test('asking for nothing says nothing', () => {
     expect(parse('domains: [a.example]\nnetwork: { egress: [] }\ngrants: []').problems).toEqual([]);
