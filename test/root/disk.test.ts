@@ -128,6 +128,7 @@ describe('a tenant with ten mebibytes and three hundred files', () => {
     await ask(daemon, 'alpha/site', 'keep', { input: ['/data/kept', 'kept'] });
     await until(() => taken() < 4 * mebibyte, 'the image has shrunk');
     await until(async () => (await problemsOf(daemon, 'alpha')).length === 0, 'that was noticed');
+    expect(taken()).toBeLessThan(4 * mebibyte);
   });
 
   test('gets more files, and room beyond what its image was made for, with its next start', async () => {
