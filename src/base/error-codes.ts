@@ -51,6 +51,7 @@ export const errorCodes = {
   TENANTD_E_APP_NOT_LISTENING: 'An app did not listen in time',
   TENANTD_E_APP_MEMORY: 'An app was ended at its memory limit',
   TENANTD_E_JOB_FAILED: 'A short-lived job failed',
+  TENANTD_E_STALLS: 'A tenant held up the edge again and again, and is left alone for a while',
   // Requests of operators
   TENANTD_E_USAGE: 'Wrong usage of a command',
   TENANTD_E_UNREACHABLE: 'The daemon can not be reached',

@@ -29,6 +29,7 @@ import { createResolverLink } from './resolver-link.ts';
 import { openMachineKeys } from './machine-keys.ts';
 import { createSecretVault } from './secret-vault.ts';
 import { createSessions } from './shell-sessions.ts';
+import { createStallBook } from './stall-book.ts';
 import { openStore } from './store.ts';
 import { createShares } from './shares.ts';
 import type { Tenant, TenantContext } from './tenant.ts';
@@ -72,11 +73,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     onMissingCertificate: (name) => certs?.hint(name),
     onOwnCertificate: (name) => core.tellNames(name),
     onGrantUse: (uses) => grants.note(uses),
+    onTenantStall: (stall) => stalls.note(stall),
   });
   const certs = machine.certsUser && createCertsLink(machine, machine.certsUser, edge);
   const fleet = createFleet(store, paths, config);
   const tenants = new Map<TenantName, Tenant>();
   const grants = createGrantLedger((use) => isGranted(fleet.desired(use.tenant as TenantName), use), Date.now);
+  const stalls = createStallBook({ log, isTenant: (name) => tenants.has(name as TenantName) });
   const shares = createShares(machine, tenants);
   const reconciler = createReconciler({
     find: (name) => (state.hasScanned ? tenants.get(name) : undefined),
@@ -89,7 +92,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const resolver = createResolverLink(machine, egress);
   resolver.configure({ listen: [egress.nameServer], upstreams: upstreamsOf(config) });
   const context: TenantContext = {
-    ...{ machine, store, vault, drift, sessions, egress, resolver, edge, certs, log, userPrefix: config.userPrefix, logs: config.logs },
+    ...{
+      machine,
+      store,
+      vault,
+      drift,
+      stalls,
+      sessions,
+      egress,
+      resolver,
+      edge,
+      certs,
+      log,
+      userPrefix: config.userPrefix,
+      logs: config.logs,
+    },
     layers: layerProblems(missingLayers, config.isolation.without),
     withNetwork: !missingLayers.some(({ layer }) => layer === 'network'),
     withDisk: !missingLayers.some(({ layer }) => layer === 'disk'),

@@ -9,7 +9,7 @@ import type { Problem } from '../base/problem.ts';
 import { childrenOf } from '../privileged/processes.ts';
 import { bindTcpSocket, type InheritableSocket, listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
-import { type AppRoute, edgeEvents, type EdgeRequests, type GrantUse, type TenantRoutes } from '../protocol/edge.ts';
+import { type AppRoute, edgeEvents, type EdgeRequests, type GrantUse, type TenantRoutes, type TenantStall } from '../protocol/edge.ts';
 import { edgeGatewaysDir, edgeLogsDir } from '../protocol/edge-paths.ts';
 import { EdgeCertificates, ownCertificateId } from './edge-certificates.ts';
 import { type EdgeConfig, toEdgeSettings } from './edge-settings.ts';
@@ -54,6 +54,7 @@ export interface EdgeEvents {
   /** Whether a tenant's own certificate can be used, and for what, is known. */
   onOwnCertificate: (tenant: TenantName) => void;
   onGrantUse: (uses: readonly GrantUse[]) => void;
+  onTenantStall: (stall: TenantStall) => void;
 }
 
 const challengeTimeLimitMs = 10_000;
@@ -241,6 +242,7 @@ function handlersFor(certificates: EdgeCertificates, events: EdgeEvents, log: Lo
       if (event.id === ownCertificateId) events.onOwnCertificate(event.tenant as TenantName);
     },
     'grant-use': (params) => events.onGrantUse(edgeEvents['grant-use'].parse(params).uses),
+    'tenant-stall': (params) => events.onTenantStall(edgeEvents['tenant-stall'].parse(params)),
     'handshake-without-certificate': (params) =>
       events.onMissingCertificate(edgeEvents['handshake-without-certificate'].parse(params).name),
     log: (params) => {

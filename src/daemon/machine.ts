@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts';
+import type { StallWatch } from '../base/stall-watch.ts';
 import type { ControlGroups } from '../privileged/cgroups.ts';
 import type { Programs } from '../privileged/programs.ts';
 import { type Bind, sandboxLib, sandboxNode, sandboxPath } from '../privileged/sandbox-arguments.ts';
@@ -20,6 +21,8 @@ export interface Machine {
   nodeBinary: string;
   libDir: string;
   log: Log;
+  /** What may hold up the daemon belongs to a group. */
+  stalls: Pick<StallWatch, 'own'>;
 }
 
 /** The group of a tenant's own limits; prefixed, so that no tenant's name can meet another group's. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
+import { watchStalls } from '../base/watch-stalls.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import { openControlGroups } from '../privileged/cgroups.ts';
 import { ensureDirectory } from '../privileged/directories.ts';
@@ -63,8 +64,9 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   await probeLayer('root', missingLayers, () => probeSandbox(createLauncher(unfiltered), edgeUser, ['/bin/true']));
   const filtered = await probeLayer('syscalls', missingLayers, () => openFilteredLauncher(unfiltered, paths.programsDir, edgeUser));
   const launcher = filtered ?? createLauncher(unfiltered);
-  const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log });
-  return { machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log }, missingLayers, unlock };
+  const stalls = watchStalls((owner, heldUpMs) => log.error({ owner, heldUpMs }, 'what held up the daemon again and again was ended'));
+  const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log, stalls });
+  return { machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log, stalls }, missingLayers, unlock };
 }
 
 function makeDirectories(paths: Paths, edgeUser: UnixUser): void {

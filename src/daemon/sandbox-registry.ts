@@ -3,10 +3,12 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { z } from 'zod';
 import type { Log } from '../base/log.ts';
 import { errnoOf, messageOf } from '../base/errors.ts';
+import type { StallWatch } from '../base/stall-watch.ts';
 import type { ControlGroups } from '../privileged/cgroups.ts';
 import { isSameProcess, signalProcess } from '../privileged/processes.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import { commandOf, isSandboxAlive, killSandbox, type Launcher, type LaunchOptions } from '../privileged/sandboxes.ts';
+import { tenantOfGroup } from './machine.ts';
 import { promiseOf, type SandboxPromise, sandboxPromise } from './sandbox-promise.ts';
 
 const processIdentity = z.strictObject({ pid: z.number().int(), startTicks: z.number() });
@@ -91,8 +93,9 @@ export function createSandboxRegistry(options: {
   groups: ControlGroups | undefined;
   directory: string;
   log: Log;
+  stalls: Pick<StallWatch, 'own'>;
 }): SandboxRegistry {
-  const { launcher, groups, directory, log } = options;
+  const { launcher, groups, directory, log, stalls } = options;
   const adopted = new Map<SandboxRecord, () => void>();
   const living = new Map<string, Sandbox>();
   const startListeners: ((sandbox: Sandbox) => void)[] = [];
@@ -216,6 +219,9 @@ export function createSandboxRegistry(options: {
         saveOrKill(record);
         const { stdout, duplex } = launched;
         const sandbox = wrap(record, launched.monitorExited, { stdout, duplex });
+        // The edge, certs and the like say nothing for anybody else.
+        const owner = group && tenantOfGroup(group.tenant) !== '' ? group.tenant : undefined;
+        if (owner !== undefined) for (const end of launched.connections) stalls.own(end, owner, () => killSandbox(record));
         for (const listener of startListeners) listener(sandbox);
         return sandbox;
       } catch (error) {

@@ -89,6 +89,10 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
 
   function accept(socket: net.Socket): void {
     channel?.close();
+    machine.stalls.own(socket, tenantGroup(tenant), () => {
+      socket.destroy();
+      void sandbox?.stop(0);
+    });
     paceReading(socket, hostPace);
     const accepted = createChannel({
       stream: socket,

@@ -30,6 +30,7 @@ import { createWaiters, type Waiters } from './waiters.ts';
 import { createTenantService, type TenantService } from './tenant-service.ts';
 import { createSteps, executeStep, jobOwnerOf, type StepRecord } from './tenant-steps.ts';
 import type { Twin } from './twin.ts';
+import type { StallBook } from './stall-book.ts';
 import type { DriftBook } from './verify-drift.ts';
 import type { Worker, Workers } from './workers.ts';
 
@@ -47,6 +48,7 @@ export interface TenantContext {
   /** A tenant's disk is there, or has a fault. */
   onDisk: () => void;
   drift: Pick<DriftBook, 'problems'>;
+  stalls: Pick<StallBook, 'problems'>;
   egress: Egress;
   resolver: ResolverLink;
   sessions: Sessions;
@@ -221,6 +223,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       ...(context.certs?.problems(name) ?? []),
       ...context.vault.problems(name),
       ...context.drift.problems(name),
+      ...context.stalls.problems(name),
       ...context.layers.problems,
       ...resources.disk.problems(),
       ...egress.problems(),

@@ -32,6 +32,8 @@ export type AccessOutcome =
   | 'app-starting'
   /** 503: the app, or its tenant, is stopped. */
   | 'app-stopped'
+  /** 503: its tenant held up the edge again and again, and is left alone for a while. */
+  | 'set-aside'
   /** 502: the app does not start. */
   | 'app-failed'
   /** 502: no connection to the app. */

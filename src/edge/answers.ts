@@ -33,6 +33,7 @@ export const answers = {
   failed: { status: 502, sentence: 'The site is broken at the moment.', outcome: 'app-failed' },
   stopped: { status: 503, sentence: 'The site is stopped.', outcome: 'app-stopped' },
   starting: { status: 503, sentence: 'The site is starting.', outcome: 'app-starting', retryAfterSeconds: 5 },
+  setAside: { status: 503, sentence: 'The site is not available for some minutes.', outcome: 'set-aside', retryAfterSeconds: 60 },
   busy: { status: 503, sentence: 'The site is busy.', outcome: 'busy', retryAfterSeconds: 1 },
   slow: { status: 504, sentence: 'The site took too long to answer.', outcome: 'app-slow' },
 } as const satisfies Record<string, Answer>;

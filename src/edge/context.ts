@@ -17,6 +17,7 @@ import { defaultHttp2Limits } from '../http2/limits.ts';
 import type { EdgeLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
+import type { StallGuard } from './stall-guard.ts';
 import { createTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
 import { Upstreams } from './upstreams.ts';
 
@@ -47,16 +48,17 @@ export interface EdgeContext {
   readonly requestHead: RequestHead;
   readonly responseHead: ResponseHead;
   readonly reportFault: FaultLog;
+  readonly stallGuard: StallGuard | undefined;
   /** Shutting down: no connection is kept for another request. */
   closing: boolean;
 }
 
 export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeContext {
-  const { socketsDir, httpsPort, accessLogs, reportFault, trustedProxies: blocks = [], processes = 1 } = options;
+  const { socketsDir, httpsPort, accessLogs, reportFault, stallGuard, trustedProxies: blocks = [], processes = 1 } = options;
   const trustedProxies = createTrustedProxies(blocks);
   const deadlines = new Deadlines(limits.tickMs);
   const calls = new Set<OpenCall>();
-  const upstreams = new Upstreams(socketsDir, deadlines, limits);
+  const upstreams = new Upstreams(socketsDir, deadlines, limits, stallGuard);
   const endUngranted = (): void => endCalls(calls, (caller, called) => routes.isGranted(caller, called));
   const routes: RouteTable = new RouteTable(upstreams, { processes, onGrantsTaken: endUngranted });
   return {
@@ -80,6 +82,7 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
     requestHead: new RequestHead(),
     responseHead: new ResponseHead(),
     reportFault,
+    stallGuard,
     closing: false,
   };
 }

@@ -16,6 +16,7 @@ import type { Caller } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
 import { createFaultLog } from './fault-log.ts';
 import { connectionLimits } from './limits.ts';
+import { StallGuard } from './stall-guard.ts';
 
 export interface EdgeProcessOptions {
   /** The channel to the master. */
@@ -51,7 +52,9 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   const reportFault = createFaultLog(send, () => performance.now());
   const accessLogs = logSettings && createAccessLogs({ ...logSettings, nowMs: Date.now, reportFault });
   const tellMissingCertificate = (name: string): void => channel.notify('handshake-without-certificate', { name });
-  const edge = createEdge({ ...options, limits: connectionLimits(openFiles), accessLogs, tellMissingCertificate, reportFault });
+  const stallGuard = new StallGuard((stall) => channel.notify('tenant-stall', stall));
+  const limits = connectionLimits(openFiles);
+  const edge = createEdge({ ...options, limits, accessLogs, tellMissingCertificate, stallGuard, reportFault });
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;

@@ -14,6 +14,7 @@ import { OpeningConnections } from './opening-connections.ts';
 import type { ProxiedConnection } from './proxied-connection.ts';
 import { readProxiedSocket } from './proxied-socket.ts';
 import { createMissingCertificates } from './missing-certificates.ts';
+import type { StallGuard } from './stall-guard.ts';
 import { createTlsServer } from './tls-server.ts';
 
 export interface EdgeOptions {
@@ -29,6 +30,7 @@ export interface EdgeOptions {
   accessLogs?: AccessLogs | undefined;
   /** Of a tenant's host for which a client came, and there was no certificate. */
   tellMissingCertificate?: (host: string) => void;
+  stallGuard?: StallGuard;
   reportFault: FaultLog;
 }
 
@@ -119,7 +121,9 @@ export function createEdge(options: EdgeOptions): Edge {
     grantUses: context.grantUses,
     acceptCall(caller, socket) {
       socket.allowHalfOpen = true;
-      if (callers.tryAdd(caller.tenant, limits.callsPerTenant)) serveCall(caller, socket);
+      options.stallGuard?.own(socket, caller.tenant);
+      const isTaken = !options.stallGuard?.isAside(caller.tenant) && callers.tryAdd(caller.tenant, limits.callsPerTenant);
+      if (isTaken) serveCall(caller, socket);
       else socket.destroy();
     },
     async listen(target, scheme) {

@@ -119,6 +119,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   admit(): void {
     const { target } = this;
     if (!target) return this.answer(answers.notFound);
+    if (this.edge.stallGuard?.isAside(target.tenant.name)) return this.answer(answers.setAside);
     if (target.state === 'ready') return this.takeTurn(target.tenant);
     if (target.state !== 'starting') return this.answer(target.state === 'failed' ? answers.failed : answers.stopped);
     const { heldRequestsPerApp, holdMs } = this.edge.limits;

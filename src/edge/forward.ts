@@ -53,9 +53,11 @@ function tryAnother(exchange: Exchange, failed: UpstreamPool, errno: string | un
 
 /** To any worker that is left; where the daemon knows already that there is none, the request waits for the next one. */
 function sendAgain(exchange: Exchange, fresh: boolean, failure: UpstreamFailure): UpstreamFailure | undefined {
-  const next = exchange.target && pickUpstream(exchange.target, exchange.unreachable);
+  const { target, edge } = exchange;
+  if (target && edge.stallGuard?.isAside(target.tenant.name)) return failure;
+  const next = target && pickUpstream(target, exchange.unreachable);
   if (next) sendTo(exchange, next, fresh);
-  else if (exchange.target?.state === 'starting') exchange.admit();
+  else if (target?.state === 'starting') exchange.admit();
   else return failure;
   return undefined;
 }

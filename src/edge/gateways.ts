@@ -30,6 +30,7 @@ export class Gateways {
   private readonly servers = new Map<string, Server>();
   private pending: NodeJS.Immediate | undefined = undefined;
   private closed = false;
+  private readonly asideUntilMs = new Map<TenantName, number>();
 
   constructor(options: GatewaysOptions) {
     this.options = options;
@@ -43,10 +44,19 @@ export class Gateways {
     });
   }
 
+  /** Closes those of a tenant for a while. */
+  setAside(tenant: TenantName, asideMs: number, tenants: () => readonly TenantRoutes[]): void {
+    this.asideUntilMs.set(tenant, Math.max(performance.now() + asideMs, this.asideUntilMs.get(tenant) ?? 0));
+    this.update(tenants);
+    setTimeout(() => this.update(tenants), asideMs + 1).unref();
+  }
+
   private apply(tenants: readonly TenantRoutes[]): void {
     if (this.closed) return;
+    for (const [tenant, untilMs] of this.asideUntilMs) if (untilMs <= performance.now()) this.asideUntilMs.delete(tenant);
     const granted = new Set(tenants.flatMap(({ grants = [] }) => grants.map(({ to }) => to)));
-    const callers = tenants.flatMap(({ tenant, apps }) => (granted.has(tenant) ? apps.map(({ app }) => ({ tenant, app })) : []));
+    const mayCall = (tenant: TenantName): boolean => granted.has(tenant) && !this.asideUntilMs.has(tenant);
+    const callers = tenants.flatMap(({ tenant, apps }) => (mayCall(tenant) ? apps.map(({ app }) => ({ tenant, app })) : []));
     const wanted = new Map(callers.map((caller) => [this.pathOf(caller), caller]));
     for (const [path, server] of this.servers) if (!wanted.has(path)) this.close(path, server);
     for (const [path, caller] of wanted) if (!this.servers.has(path)) this.open(path, caller);

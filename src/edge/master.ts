@@ -1,6 +1,7 @@
+import type { TenantName } from '../base/ids.ts';
 import { DaemonLink } from '../protocol/daemon-link.ts';
 import { maxRouteFrameBytes } from '../protocol/edge-paths.ts';
-import type { EdgeRequests } from '../protocol/edge.ts';
+import type { EdgeRequests, TenantStall } from '../protocol/edge.ts';
 import { type ChallengeMessage, ChallengeRecord } from './challenge-record.ts';
 import { EdgeChildren } from './edge-children.ts';
 import { Gateways } from './gateways.ts';
@@ -51,6 +52,11 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
         log(level, message);
       },
       ...Object.fromEntries(passedEvents.map((method) => [method, (params: unknown) => void link.notify(method, params)])),
+      'tenant-stall': (params) => {
+        const { tenant, asideMs } = params as TenantStall;
+        gateways.setAside(tenant as TenantName, asideMs, () => record.tenants());
+        link.notify('tenant-stall', params);
+      },
     },
   });
   const gateways = new Gateways({

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { EdgeLimits } from './limits.ts';
@@ -6,6 +7,13 @@ import { UpstreamConnection, type UpstreamUser } from './upstream-connection.ts'
 /** So many failures in a row, other than to connect, which is one too many by itself, put a worker aside. */
 const failuresBeforeAside = 3;
 const asidePolicy: BackoffPolicy = { firstMs: 250, maxMs: 8_000, healthyMs: 0 };
+
+export interface UpstreamPoolEvents {
+  /** A new one, which is connecting. */
+  onConnection: (socket: Socket) => void;
+  /** It is neither listed nor in use. */
+  onUnused: () => void;
+}
 
 /**
  * The connections to one worker.
@@ -28,15 +36,14 @@ export class UpstreamPool {
   private readonly drainWaiters = new Set<() => void>();
   private readonly deadlines: Deadlines;
   private readonly limits: EdgeLimits;
-  private readonly onUnused: () => void;
+  private readonly events: UpstreamPoolEvents;
 
-  /** `onUnused` is called when it is neither listed nor in use. */
-  constructor(id: string, path: string, deadlines: Deadlines, limits: EdgeLimits, onUnused: () => void) {
+  constructor(id: string, path: string, deadlines: Deadlines, limits: EdgeLimits, events: UpstreamPoolEvents) {
     this.id = id;
     this.path = path;
     this.deadlines = deadlines;
     this.limits = limits;
-    this.onUnused = onUnused;
+    this.events = events;
   }
 
   get listed(): boolean {
@@ -51,7 +58,7 @@ export class UpstreamPool {
     this.listings -= 1;
     if (this.listed) return;
     for (const connection of this.idle.splice(0)) connection.socket.destroy();
-    if (this.outstanding === 0) this.onUnused();
+    if (this.outstanding === 0) this.events.onUnused();
   }
 
   get aside(): boolean {
@@ -130,6 +137,7 @@ export class UpstreamPool {
   private open(): UpstreamConnection {
     const connection = new UpstreamConnection(this);
     this.deadlines.watch(connection);
+    this.events.onConnection(connection.socket);
     return connection;
   }
 
@@ -142,6 +150,6 @@ export class UpstreamPool {
     this.outstanding -= 1;
     if (this.outstanding > 0) return;
     for (const onDrained of this.drainWaiters) onDrained();
-    if (!this.listed) this.onUnused();
+    if (!this.listed) this.events.onUnused();
   }
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Upstream } from '../protocol/edge.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { EdgeLimits } from './limits.ts';
+import type { StallGuard } from './stall-guard.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 
 /** Every upstream that an app lists, and those unlisted ones on which a request is still open. */
@@ -10,11 +11,13 @@ export class Upstreams {
   private readonly socketsDir: string;
   private readonly deadlines: Deadlines;
   private readonly limits: EdgeLimits;
+  private readonly guard: StallGuard | undefined;
 
-  constructor(socketsDir: string, deadlines: Deadlines, limits: EdgeLimits) {
+  constructor(socketsDir: string, deadlines: Deadlines, limits: EdgeLimits, guard?: StallGuard) {
     this.socketsDir = socketsDir;
     this.deadlines = deadlines;
     this.limits = limits;
+    this.guard = guard;
   }
 
   /** Lists one more time; ends with `unlist` of the pool. By socket, not id: the one of static apps keeps its id at a new socket. */
@@ -32,8 +35,12 @@ export class Upstreams {
   }
 
   private open({ id, socket }: Upstream): UpstreamPool {
-    const pool: UpstreamPool = new UpstreamPool(id, join(this.socketsDir, socket), this.deadlines, this.limits, () => {
-      if (this.bySocket.get(socket) === pool) this.bySocket.delete(socket);
+    const [tenant = ''] = socket.split('/');
+    const pool: UpstreamPool = new UpstreamPool(id, join(this.socketsDir, socket), this.deadlines, this.limits, {
+      onConnection: (connection) => this.guard?.own(connection, tenant),
+      onUnused: () => {
+        if (this.bySocket.get(socket) === pool) this.bySocket.delete(socket);
+      },
     });
     this.bySocket.set(socket, pool);
     return pool;

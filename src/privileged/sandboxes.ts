@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { Duplex, PassThrough, type Stream } from 'node:stream';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -50,6 +51,8 @@ export interface LaunchedSandbox extends SandboxProcesses {
   monitorExited: Promise<void>;
   stdout: NodeJS.ReadableStream | null;
   duplex: Duplex | null;
+  /** What these two are read from. */
+  connections: Socket[];
 }
 
 export interface Launcher {
@@ -137,7 +140,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
     // Its owner hears of errors once it has it; and Node leaves it alone when the process ends, since somebody seems to read.
     duplex?.on('error', () => {}).on('readable', () => {});
     const processes = await identify(spec.id, child.pid, monitorExited);
-    return { ...processes, monitorExited, stdout, duplex };
+    return { ...processes, monitorExited, stdout, duplex, connections: [child.stdout, duplex].filter((end) => end instanceof Socket) };
   }
 
   /**

@@ -183,6 +183,13 @@ export interface GrantUse {
   requests: number;
 }
 
+/** A tenant held up an edge again and again, the last time for `heldUpMs`. That edge has nothing to do with it for `asideMs`. */
+export interface TenantStall {
+  tenant: string;
+  heldUpMs: number;
+  asideMs: number;
+}
+
 /** Master -> daemon: notifications. Checked by the daemon. */
 export const edgeEvents = {
   /** First message on every connection. */
@@ -200,6 +207,11 @@ export const edgeEvents = {
         }),
       )
       .max(10_000),
+  }),
+  'tenant-stall': z.strictObject({
+    tenant: z.string().max(64),
+    heldUpMs: z.number().nonnegative(),
+    asideMs: z.number().positive().max(86_400_000),
   }),
   /** Whether a certificate that was set can be used; once for each edge and each time it is set. */
   certificate: z.strictObject({

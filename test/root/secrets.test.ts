@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -37,7 +37,7 @@ describe('an app that looks for what belongs to others', () => {
     await daemon.untilApps(['alpha/site', 'beta/site']);
     await ask(daemon, 'beta/site', 'write', { input: { '/data/secret.txt': secrets.data, '/data/shared/secret.txt': secrets.data } });
     await ask(daemon, 'beta/site', 'say', { input: { printed: [`${secrets.log}\n`] } });
-    planted = plantFiles();
+    planted = await plantFiles();
     servers.push(await serve({ path: `\0${abstractName}` }, secrets.abstract), await serve({ port: 0, host: '127.0.0.1' }, secrets.tcp));
   });
   afterAll(async () => {
@@ -46,7 +46,7 @@ describe('an app that looks for what belongs to others', () => {
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  function plantFiles(): string[] {
+  async function plantFiles(): Promise<string[]> {
     const { directory } = daemon;
     const files = [`${homeOfRoot}/secret.txt`, `${directory}/state/secret.txt`, join(directory, 'secret.txt')];
     writeFileSync(files[0] ?? '', secrets.root);
@@ -58,6 +58,7 @@ describe('an app that looks for what belongs to others', () => {
       'tenants/beta/apps/site/secret.txt',
     ];
     const mounted = ['/apps/site/secret.txt', '/logs/site.log'].map((path) => daemon.dataOf('beta') + path);
+    await until(() => mounted.every((path) => existsSync(path)), 'it has printed something');
     for (const path of mounted) expect(readFileSync(path, 'utf8')).not.toBe('');
     return [
       ...files,

@@ -43,7 +43,7 @@ const exceptions: Record<Violation, string> = {
 };
 
 /** Lines of code in the files that the daemon loads. What runs as root is to stay small enough to be read. */
-const rootLineBudget = 14_500;
+const rootLineBudget = 14_700;
 
 /** What opens, or parses, files that a tenant can write: for jobs, in their sandboxes. `check` runs as whoever calls it. */
 const readersOfTenantFiles = ['manifest', 'guess-start', 'app-folder', 'check'].map((name) => `src/config/${name}.ts`);

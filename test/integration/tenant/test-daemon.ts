@@ -163,7 +163,8 @@ export class TestDaemon implements AsyncDisposable {
       env: { PATH: process.env['PATH'] ?? '', HOME: this.path('data'), PORT: '20000' },
       stdio: ['ignore', out, out, bound.fd(), report, 'pipe'],
     });
-    ((child.stdio as readonly unknown[])[5] as Socket).end(encodeHandOver([]));
+    // One that ends at once resets it.
+    ((child.stdio as readonly unknown[])[5] as Socket).on('error', () => {}).end(encodeHandOver([]));
     [out, report].forEach(closeSync);
     const info = { workerId, app, generation: spec.generation, socket, startedAtMs: Date.now(), ready: false };
     this.workers.set(workerId, { info, child, bound });
