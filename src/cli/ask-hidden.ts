@@ -8,7 +8,6 @@ export async function askTwice(stdin: ReadStream, write: (text: string) => void,
   const { promise, resolve, reject } = Promise.withResolvers<[string, string]>();
   const lines = createHiddenLines();
   let shown = 1;
-  write(first);
   const hear = (text: string): void => {
     const event = lines.type(text);
     if (event !== 'more') return reject(event === 'interrupt' ? interrupted : ended);
@@ -16,9 +15,11 @@ export async function askTwice(stdin: ReadStream, write: (text: string) => void,
     if (one !== undefined && shown++ === 1) write(`\n${second}`);
     if (one !== undefined && two !== undefined) resolve([one, two]);
   };
+  // Before it asks: what is typed at once must not be shown either.
   stdin.setRawMode(true);
   stdin.setEncoding('utf8').on('data', hear);
   try {
+    write(first);
     return await promise;
   } catch (error) {
     // As it would have ended the process if the terminal were not in raw mode; that is over by then.
