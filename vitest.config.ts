@@ -7,8 +7,9 @@ const project = (name: string, options: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit'),
-      project('integration', { testTimeout: 20_000 }),
+      // Two at a time also on two cores, where vitest would take one: they mostly wait.
+      project('unit', { maxWorkers: 2 }),
+      project('integration', { maxWorkers: 2, testTimeout: 20_000 }),
       // One file after another: they make users, groups and namespaces, and two cores are soon busy.
       project('root', {
         globalSetup: 'test/support/build.ts',
