@@ -241,6 +241,7 @@ describe('sessions', () => {
     expect(await ctl.finished).toMatchObject({ code: 3, stderr: expect.stringContaining('TENANTD_E_UNREACHABLE') });
     await daemon.start();
     await until(() => sessionFiles(daemon).length === 0, 'nothing of the session is left', 15_000);
+    await until(() => sessionAudit(daemon, 'alpha').at(-1)?.action === 'exec-close', 'its end is on record');
     expect(sessionAudit(daemon, 'alpha').at(-1)).toMatchObject({ action: 'exec-close', outcome: 'the daemon was restarted' });
     await daemon.untilApps(['alpha/site']);
     expect(await pidOf(daemon, 'alpha/site')).toBe(workerPid);
