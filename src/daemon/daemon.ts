@@ -124,7 +124,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     ...{ machine, store, egress, layers: context.layers, tenants: core.tenants, book: drift, intervalMs: config.verify.interval },
   });
 
-  await core.takeUp(await machine.registry.adopt());
+  await core.takeUp(await machine.registry.adopt((ended, exit) => sessions.noteEnded(ended, exit)));
   await core.rescan();
   const operations = createOperations({
     ...{ store, vault, sessions, certs, paths },

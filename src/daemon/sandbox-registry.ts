@@ -77,7 +77,7 @@ export interface SandboxRegistry {
     role: unknown,
   ): Promise<Sandbox>;
   /** The living ones of the daemon before; called once, first. */
-  adopt(): Promise<Sandbox[]>;
+  adopt(onEnded?: (ended: Pick<SandboxRecord, 'role' | 'startedAtMs'>, exit: SandboxExit) => void): Promise<Sandbox[]>;
   /** Called with each sandbox that is started from now on. */
   onStart(listener: (sandbox: Sandbox) => void): void;
   /** That live now, whoever started them. */
@@ -230,10 +230,11 @@ export function createSandboxRegistry(options: {
       }
     },
 
-    async adopt() {
+    async adopt(onEnded) {
       const records = readdirSync(directory).flatMap((file) => (file.endsWith('.json') ? readRecord(`${directory}/${file}`, log) : []));
       const living = records.filter(isSandboxAlive);
-      await Promise.all(records.filter((record) => !living.includes(record)).map(finish));
+      const ended = records.filter((record) => !living.includes(record));
+      await Promise.all(ended.map(async (record) => finish(record).then((exit) => onEnded?.(record, exit))));
       clearUnrecorded(living);
       await clearGroups(living);
       return living.map((record) => wrap(record, new Promise((resolve) => adopted.set(record, resolve)), { stdout: null, duplex: null }));

@@ -37,6 +37,8 @@ export interface Sessions {
   close(): Promise<void>;
   /** What the daemon before left of one. */
   endLeft(sandbox: Sandbox): void;
+  /** A sandbox that ended while no daemon ran. */
+  noteEnded(ended: { role: unknown; startedAtMs: number }, exit: { exitCode: number | null }): void;
 }
 
 export interface SessionsParts {
@@ -185,6 +187,10 @@ export function createSessions({ machine, store, vault, ...parts }: SessionsPart
     async close() {
       closed = true;
       await endAll([...sessions.values()], endedBecause('the daemon stops', 'run the command again when it is back'));
+    },
+    noteEnded({ role, startedAtMs }, { exitCode }) {
+      const session = sessionRole.safeParse(role).data;
+      if (session) trail.left({ ...session, tenant: session.tenant as TenantName }, exitCode, Date.now() - startedAtMs);
     },
     endLeft(sandbox) {
       const { tenant, ...role } = sessionRole.parse(sandbox.role);
