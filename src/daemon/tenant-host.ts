@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import net from 'node:net';
 import { z } from 'zod';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, TenantdError } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import { listenUnixSocket } from '../privileged/sockets.ts';
@@ -225,9 +225,11 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       retryTimer = undefined;
       failures = 0;
       if (sandbox) {
-        await channel
-          ?.request('shutdown', {}, 3_000)
-          .catch((error: unknown) => log.warn({ tenant, error: messageOf(error) }, 'the tenant host did not shut down'));
+        await channel?.request('shutdown', {}, 3_000).catch((error: unknown) => {
+          // It ended before its answer was read, which is what was asked for.
+          if (error instanceof TenantdError && error.code === 'TENANTD_E_UNREACHABLE') return;
+          log.warn({ tenant, error: messageOf(error) }, 'the tenant host did not shut down');
+        });
         await sandbox?.stop(2_000);
       }
       // Its end may not have been heard on the connection yet.
