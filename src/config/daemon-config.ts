@@ -1,6 +1,6 @@
 import type { Problem } from '../base/problem.ts';
 import { findAcmeFaults } from './acme-rules.ts';
-import { type DaemonFile, daemonSchema } from './daemon-schema.ts';
+import { type DaemonFile, daemonSchema, waivableLayers } from './daemon-schema.ts';
 import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
 import { listSome } from './quote.ts';
 import { placed, placeOf } from './placed.ts';
@@ -34,7 +34,9 @@ export function parseDaemonConfig(text: string, file: string): DaemonConfigResul
   if (!value) return { problems };
   const config = resolve(value);
   const broken = rules.flatMap((rule) => rule(config, source));
-  return broken.length > 0 ? { problems: broken } : { config, problems: findNotCarriedOut(source, notYet) };
+  return broken.length > 0
+    ? { problems: broken }
+    : { config, problems: [...findNotCarriedOut(source, notYet), ...findVainWaivers(config, source)] };
 }
 
 function resolve({ plans, ...rest }: DaemonFile): DaemonConfig {
@@ -46,6 +48,16 @@ type Rule = (config: DaemonConfig, source: YamlSource) => Problem[];
 
 /** Rules that compare several keys. */
 const rules: Rule[] = [hasDefaultPlan, hasRoomForUids, keepsFoldersApart, listensOnce, trustsWhoeverSpeaksProxy, findAcmeFaults];
+
+/** Said aloud: an operator may count on it. */
+function findVainWaivers({ isolation }: DaemonConfig, source: YamlSource): Problem[] {
+  return isolation.without.flatMap((layer, index): Problem[] => {
+    if (waivableLayers.includes(layer)) return [];
+    const message = `no tenant runs without the layer "${layer}", whatever \`isolation.without\` says`;
+    const fix = `take it out; ${listSome(waivableLayers)} can be missing`;
+    return [{ code: 'TENANTD_E_NOT_SUPPORTED', message, fix, ...placeOf(source, ['isolation', 'without', index]) }];
+  });
+}
 
 function hasDefaultPlan({ plans, defaultPlan }: DaemonConfig, source: YamlSource): Problem[] {
   if (plans.has(defaultPlan)) return [];

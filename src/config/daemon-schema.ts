@@ -7,6 +7,8 @@ import { durationBetween, planName, sizeBetween, textAs, wholeNumber } from './v
 
 /** DESIGN.md 5, one name a layer: what an operator may say this machine does without. */
 export const isolationLayers = ['user', 'root', 'processes', 'syscalls', 'network', 'resources', 'disk', 'secrets'] as const;
+/** Those that it can do without: a tenant still has a user and a root of its own. Without one of the others there is no sandbox at all. */
+export const waivableLayers: readonly string[] = ['syscalls', 'network', 'resources', 'disk'];
 
 const listenList = z
   .array(textAs(parseListenAddress, 'address:port; IPv6 in brackets', '127.0.0.1:8080'))

@@ -1,5 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
+import { waivableLayers } from '../config/daemon-schema.ts';
 
 /** An isolation layer (DESIGN: user, root, processes, syscalls, network, resources, disk) that this machine could not give, and why. */
 export interface MissingLayer {
@@ -14,9 +15,6 @@ export interface LayerProblems {
   waived: MissingLayer[];
 }
 
-/** Without these a tenant still has a user and a root of its own; without the others there is no sandbox at all. */
-const waivableLayers = new Set(['syscalls', 'network', 'resources', 'disk']);
-
 /** Problems of every tenant for what the machine lacks; with `blocking`, no tenant may start (Invariant 5). */
 export function layerProblems(missing: readonly MissingLayer[], without: readonly string[]): LayerProblems {
   const problems = missing.map(({ layer, reason }): Problem =>
@@ -29,7 +27,9 @@ export function layerProblems(missing: readonly MissingLayer[], without: readonl
       : {
           code: 'TENANTD_E_LAYER_MISSING',
           message: `the layer "${layer}" can not be had: ${reason}`,
-          fix: `mend the machine, or name "${layer}" in isolation.without of tenantd.yaml`,
+          fix: waivableLayers.includes(layer)
+            ? `mend the machine, or name "${layer}" in isolation.without of tenantd.yaml`
+            : 'mend the machine',
         },
   );
   const waived = missing.filter(({ layer }) => isWaived(layer, without));
@@ -37,7 +37,7 @@ export function layerProblems(missing: readonly MissingLayer[], without: readonl
 }
 
 function isWaived(layer: string, without: readonly string[]): boolean {
-  return waivableLayers.has(layer) && without.includes(layer);
+  return waivableLayers.includes(layer) && without.includes(layer);
 }
 
 /** Runs a probe of one layer; its failure is a missing layer, not an error. */

@@ -1,8 +1,9 @@
 import { Socket } from 'node:net';
-import { Duplex, PassThrough, type Stream } from 'node:stream';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type Duplex, PassThrough } from 'node:stream';
+import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { errnoOf, TenantdError } from '../base/errors.ts';
+import { describeDescriptors, endOf, handTo } from './launch-streams.ts';
 import { type LaunchStep, launchCommand, type OwnSocket } from './launch-steps.ts';
 import { childrenOf, identifyProcess, namespaceInode, type ProcessIdentity, programOf, signalProcess } from './processes.ts';
 import type { Programs } from './programs.ts';
@@ -212,41 +213,6 @@ export function createLauncher(options: LauncherOptions): Launcher {
 function networkSteps(network: LaunchOptions['network']): LaunchStep[] {
   if (network === 'machine') return [];
   return network === 'empty' ? [{ do: 'new-network' }] : [{ do: 'enter', namespace: network.path }];
-}
-
-/** From 3 on: the command's own, in the order that `LaunchOptions` says; then those for bubblewrap, which closes them. */
-function describeDescriptors({ ownSocket, withDuplex, inherit, handOver }: LaunchOptions, status: number, filter: number | undefined) {
-  const first = ownSocket ? (['ignore'] as const) : withDuplex ? (['pipe'] as const) : [];
-  const own = [...first, ...inherit, ...(handOver ? (['pipe'] as const) : [])];
-  const argumentsFd = 3 + own.length;
-  return {
-    stdio: [...own, 'pipe' as const, status, ...(filter === undefined ? [] : [filter])],
-    handOverFd: argumentsFd - 1,
-    argumentsFd,
-    statusFd: argumentsFd + 1,
-    filterFd: filter === undefined ? undefined : argumentsFd + 2,
-  };
-}
-
-/** With all that it printed; not with what it sent over its other descriptors, which somebody may read later. */
-async function endOf(child: ChildProcess): Promise<void> {
-  const printed = child.stdout && new Promise<void>((resolve) => child.stdout?.once('close', resolve));
-  const exited = new Promise<boolean>((resolve) => {
-    child.once('exit', () => resolve(true));
-    child.once('error', () => resolve(false));
-  });
-  if (await exited) await printed;
-}
-
-/** It may die before it has read all: then it says why in its complaints. */
-function handTo(stream: Stream | null | undefined, content: string | Buffer): void {
-  if (!(stream instanceof Duplex)) return;
-  stream.on('error', () => {});
-  stream.end(content, () => {
-    // Secrets, it may be: not to be left in memory until somebody collects them.
-    if (typeof content !== 'string') content.fill(0);
-    stream.destroy();
-  });
 }
 
 /** Never above what this process has: raising takes a right that containers lack (setrlimit(2)). */

@@ -189,6 +189,12 @@ describe('what is told', () => {
     });
   });
 
+  test('a layer that no tenant runs without is named as such, and the rest holds', () => {
+    const { config, problems } = parseDaemonConfig('isolation:\n  without: [disk, root]', 'tenantd.yaml');
+    expect(config?.isolation.without).toEqual(['disk', 'root']);
+    expect(problems).toMatchObject([{ code: 'TENANTD_E_NOT_SUPPORTED', message: expect.stringContaining('"root"'), line: 2 }]);
+  });
+
   test('every problem of a file is told, in the order of its lines', () => {
     const { problems } = parseDaemonConfig('http: { listen: [x] }\nlogz: 1\nplans: { a: { cpu: 0 } }', 'f');
     expect(problems.map(({ line, code }) => [line, code])).toEqual([

@@ -38,7 +38,8 @@ describe('the layers of a machine', () => {
 
   test.each(['user', 'root', 'processes'])('stop every tenant when it is "%s", also where the operator named it', (layer) => {
     const { problems, blocking } = layerProblems([{ layer, reason: 'none' }], [layer]);
-    expect([blocking, problems.map(({ code }) => code)]).toEqual([true, ['TENANTD_E_LAYER_MISSING']]);
+    // No way out is offered that is none.
+    expect([blocking, problems.map(({ code, fix }) => [code, fix])]).toEqual([true, [['TENANTD_E_LAYER_MISSING', 'mend the machine']]]);
   });
 });
 
