@@ -4,6 +4,8 @@ import { runCerts } from './certs-process.ts';
 
 const { controlSocket, stateDir } = JSON.parse(process.argv[2] ?? '{}') as CertsSettings;
 
+// Its reader ends with the daemon: what is printed then is lost, and no reason to end.
+process.stderr.on('error', () => {});
 // Keys are for this user alone, whatever the parent's mask was.
 process.umask(0o077);
 const certs = await runCerts({ controlSocket: controlSocket ?? certsPaths.controlSocket, stateDir: stateDir ?? certsPaths.stateDir });

@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 import { callDaemon } from './control-client.ts';
+import { registerDeploy } from './deploy-command.ts';
 import type { GlobalOptions, Surroundings } from './program.ts';
 import { parseAppReference } from './references.ts';
+import { registerReleases } from './releases-command.ts';
+import { registerRollback } from './rollback-command.ts';
 import { writeJson } from './terminal.ts';
 
 const operations = [
@@ -15,7 +18,10 @@ const timeoutMs = 150_000;
 
 export function registerApp(program: Command, surroundings: Surroundings): void {
   const { terminal } = surroundings;
-  const app = program.command('app').description("restart, stop or start one of a tenant's apps");
+  const app = program.command('app').description("deploy, restart, stop or start one of a tenant's apps");
+  registerDeploy(app, surroundings);
+  registerRollback(app, surroundings);
+  registerReleases(app, surroundings);
   for (const { name, description, done } of operations) {
     app
       .command(name)

@@ -9,6 +9,7 @@ import { registerExec } from './exec-command.ts';
 import { registerGrants } from './grants-command.ts';
 import { registerLogs } from './logs-command.ts';
 import { registerReload } from './reload-command.ts';
+import { registerSchedule } from './schedule-command.ts';
 import { registerSchema } from './schema-command.ts';
 import { registerSecret } from './secret-command.ts';
 import type { SessionStreams } from './session-streams.ts';
@@ -68,6 +69,7 @@ export function createProgram(surroundings: Surroundings, setExitCode: SetExitCo
   registerDomain(program, surroundings, setExitCode);
   registerCert(program, surroundings);
   registerSecret(program, surroundings);
+  registerSchedule(program, surroundings, setExitCode);
   registerDoctor(program, surroundings, setExitCode);
   registerVerify(program, surroundings, setExitCode);
   registerShell(program, surroundings, setExitCode);

@@ -21,6 +21,9 @@ const columns = ['APP', 'KIND', 'STATE', 'WORKERS', 'RESTARTS'] as const;
 const firstNumber = 3;
 type Widths = readonly number[];
 
+const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
+const ordinalEndings: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
+
 export function renderStatus(status: Status, layout: StatusLayout): string {
   const blocks = [renderDaemon(status, layout), ...renderTenants(status.tenants, layout)];
   if (status.problems.length > 0) {
@@ -97,6 +100,7 @@ function renderApp(app: AppStatus, widths: Widths, layout: StatusLayout): string
   return [
     indent + (besides ? `${cells}${gap}${first}` : cells).trimEnd(),
     ...(besides ? more : [first, ...more]).map((url) => urlIndent(besides ? urlColumn : width, url, width) + url),
+    ...(layout.full ? renderLife(app, layout) : []),
     ...renderReason(app, layout),
     ...(app.lastLines ?? []).map((line) => paint('dim', `${detailIndent}| ${cut(printable(line), width - detailIndent.length - 2)}`)),
   ];
@@ -125,14 +129,26 @@ function renderUrls(urls: string[], full: boolean): string[] {
   return shown.length === urls.length ? shown : [...shown, `and ${urls.length - shown.length} more`];
 }
 
-function renderReason({ reason, nextTryAt }: AppStatus, { width, nowMs }: StatusLayout): string[] {
-  const parts = [...(reason === undefined ? [] : [printable(reason)]), ...(nextTryAt === undefined ? [] : [nextTry(nextTryAt, nowMs)])];
+function renderLife({ state, since, release }: AppStatus, { width, nowMs }: StatusLayout): string[] {
+  const life = `${state} for ${formatDuration(nowMs - Date.parse(since))}`;
+  return wrapText(release === 'local' ? life : `${life}, release ${printable(release)}`, width, detailIndent);
+}
+
+function renderReason({ reason, nextTryAt, failures }: AppStatus, { width, nowMs }: StatusLayout): string[] {
+  const next = nextTryAt === undefined ? [] : [nextTry(nextTryAt, failures, nowMs)];
+  const parts = [...(reason === undefined ? [] : [printable(reason)]), ...next];
   return parts.length === 0 ? [] : wrapText(parts.join(', '), width, detailIndent);
 }
 
-function nextTry(nextTryAt: string, nowMs: number): string {
+function nextTry(nextTryAt: string, failures: number | undefined, nowMs: number): string {
   const leftMs = Date.parse(nextTryAt) - nowMs;
-  return leftMs > 0 ? `next try in ${formatDuration(Math.max(1000, leftMs))}` : 'next try now';
+  const when = leftMs > 0 ? `next try in ${formatDuration(Math.max(1000, leftMs))}` : 'next try now';
+  return failures === undefined ? when : `${when}, the ${ordinalOf(failures + 1)}`;
+}
+
+function ordinalOf(number: number): string {
+  const ending = ordinalEndings[ordinals.select(number)] ?? 'th';
+  return `${number}${ending}`;
 }
 
 function cut(text: string, width: number): string {

@@ -78,21 +78,3 @@ export const commandLine = z
   .superRefine((words, context) => {
     if (words[0] === '') report(context, { message: 'must begin with a program', fix: 'write it like ["python3", "app.py"]' });
   });
-
-const field = String.raw`(?:\*|\d{1,2}(?:-\d{1,2})?(?:,\d{1,2}(?:-\d{1,2})?)*)(?:/\d{1,2})?`;
-const cronPattern = new RegExp(`^${field}(?: ${field}){4}$`);
-
-/** crontab(5): minute, hour, day of month, month, day of week, in numbers. */
-export function parseCron(text: string): Parsed<string> {
-  const words = text.trim().replaceAll(/ +/g, ' ');
-  const ranges = [59, 23, 31, 12, 7];
-  const fits =
-    words.length <= 200 && cronPattern.test(words) && words.split(' ').every((word, index) => largest(word) <= (ranges[index] ?? 0));
-  if (fits) return { value: words };
-  return { fault: { message: 'must be five fields as in crontab', fix: 'write it like "0 7 * * *"' } };
-}
-
-function largest(field: string): number {
-  const numbers = (field.split('/')[0] ?? '').match(/\d+/g) ?? [];
-  return Math.max(0, ...numbers.map(Number));
-}

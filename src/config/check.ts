@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type AppName, isTenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
+import { linkTextOf, localRelease } from '../base/release-ids.ts';
 import { type CertificateText, readCertificate } from './certificate-files.ts';
 import { type DaemonConfig, loadDaemonConfig } from './daemon-config.ts';
 import { claimDomains } from './domains.ts';
@@ -109,9 +110,15 @@ async function checkCertificate(
   });
 }
 
-async function readManifests({ dir, apps = [] }: TenantScan): Promise<Map<AppName, ManifestResult>> {
-  const entries = apps.map(async (app) => [app, await readManifest(join(dir, 'apps', app), app)] as const);
+async function readManifests(scan: TenantScan): Promise<Map<AppName, ManifestResult>> {
+  const entries = (scan.apps ?? []).map(async (app) => [app, await readManifest(codeDirOf(scan, app), app)] as const);
   return new Map(await Promise.all(entries));
+}
+
+/** Of the current release. */
+function codeDirOf({ dir, releases }: TenantScan, app: AppName): string {
+  const release = releases.get(app) ?? localRelease;
+  return join(dir, 'apps', app, ...(release === localRelease ? [] : [linkTextOf(release)]));
 }
 
 /** Domains that several tenants claim, and routes. */
@@ -126,7 +133,7 @@ function checkTogether(checked: readonly Checked[]): Problem[] {
   const ofRoutes = checked
     .filter(({ config }) => config.config)
     .flatMap(({ scan, manifests }) => {
-      const apps = new Map([...manifests].flatMap(([app, result]) => routedApp(join(scan.dir, 'apps', app, 'app.yaml'), app, result)));
+      const apps = new Map([...manifests].flatMap(([app, result]) => routedApp(join(codeDirOf(scan, app), 'app.yaml'), app, result)));
       return routesOf({ tenant: scan.name, domains: accepted.get(scan.name) ?? [], owners, apps }).problems;
     });
   return [...problems, ...ofRoutes];

@@ -78,6 +78,14 @@ export const daemonSchema = z
       .prefault({})
       .meta({ description: 'How tenants reach other machines' }),
     acme: acmeSchema.exactOptional().meta({ description: 'Certificates by ACME; absent: the local CA' }),
+    releases: z
+      .strictObject({
+        keep: wholeNumber(2, 100, 'How many releases of an app are kept').prefault(5),
+        watch: durationBetween('0s', '24h', 'How long a release that fails is taken back by itself; 0s: never').prefault('2m'),
+        buildTimeout: durationBetween('1s', '24h', 'How long a build may take').prefault('15m'),
+      })
+      .prefault({})
+      .meta({ description: 'What tenantctl app deploy makes' }),
     shells: z
       .strictObject({
         record: z.boolean().default(false).meta({ description: 'Keep what shells and commands print, below logDir' }),

@@ -6,7 +6,6 @@ import { type AppFolder, openAppFolder } from './app-folder.ts';
 import { type AppManifest, maxManifestCharacters, startKeyOf } from './app-manifest.ts';
 import { type AppFile, appSchema } from './app-schema.ts';
 import { findStart, type Start, type StartFault } from './guess-start.ts';
-import { findNotCarriedOut, type NotYet } from './not-carried-out.ts';
 import { placed, placeOfKey } from './placed.ts';
 import { readPlainFile } from './plain-file.ts';
 import { checkSchema } from './schema-problems.ts';
@@ -73,7 +72,7 @@ async function parseManifest(text: string, shownAs: string, folder: AppFolder): 
   const strayed = findStrayKeys(result.manifest.kind, value, source);
   if (strayed.length > 0) return { problems: strayed };
   const routePositions = (value.routes ?? []).map((_, index) => source.positionOf(['routes', index]));
-  return { ...result, routePositions, problems: [...result.problems, ...findNotCarriedOut(source, notYet)] };
+  return { ...result, routePositions, problems: result.problems };
 }
 
 function withoutKey({ code, message, fix }: StartFault): Problem {
@@ -95,20 +94,21 @@ const tooLarge: StartFault = {
 };
 
 function resolve(file: AppFile, start: Start): AppManifest {
-  const { routes, workers, health, idle, env, build, drain, startTimeout, compress, sandbox, schedule } = file;
+  const { routes, workers, health, idle, noWake, env, build, drain, startTimeout, compress, sandbox, schedule } = file;
   return {
     ...start,
     ...(routes && { routes }),
     workers,
     ...(health && { health }),
     ...(idle === undefined ? {} : { idleMs: idle }),
+    ...(noWake && { noWake }),
     env,
     ...(build && { build }),
     drainMs: drain,
     startTimeoutMs: startTimeout,
     compress,
     sandbox,
-    schedule,
+    schedule: schedule.map(({ timeout, ...spec }) => ({ ...spec, timeoutMs: timeout })),
   };
 }
 
@@ -118,6 +118,11 @@ function findStrayKeys(kind: AppManifest['kind'], file: AppFile, source: YamlSou
     const message = `\`sandbox: strict\` is Node's permission model, and this app is of kind ${kind}`;
     return [placed({ code: 'TENANTD_E_INVALID_VALUE', message, fix: 'remove it' }, placeOfKey(source, ['sandbox']))];
   }
+  if (file.schedule.length > 0 && kind === 'static') {
+    const fix = 'remove it, or give the schedule to another app';
+    const message = '`schedule` asks an app for something, and this one is of kind static';
+    return [placed({ code: 'TENANTD_E_INVALID_VALUE', message, fix }, placeOfKey(source, ['schedule']))];
+  }
   return Object.entries(startKeyOf)
     .filter(([otherKind, key]) => otherKind !== kind && file[key] !== undefined)
     .map(([otherKind, key]) => {
@@ -126,8 +131,3 @@ function findStrayKeys(kind: AppManifest['kind'], file: AppFile, source: YamlSou
       return placed({ code: 'TENANTD_E_INVALID_VALUE', message, fix }, placeOfKey(source, [key]));
     });
 }
-
-const notYet: readonly NotYet[] = [
-  { path: ['build'], message: '`build` is read but not carried out yet: the app starts from the files as they are' },
-  { path: ['schedule'], message: '`schedule` is read but not carried out yet: nothing is called at these times' },
-];

@@ -1,13 +1,15 @@
-import { lstat, opendir } from 'node:fs/promises';
+import { type Dir, lstatSync, opendirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, messageOf } from '../base/errors.ts';
 import { type AppName, isAppName, isTenantName, type TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
+import { linkTextOf, localRelease, releaseOfLink } from '../base/release-ids.ts';
 import { placed } from './placed.ts';
-import { readPlainFile } from './plain-file.ts';
+import { readPlainFileNow } from './plain-file.ts';
 import { listSome } from './quote.ts';
 
-/** What one tenant's folder holds. Only names and tenant.yaml: root reads nothing below `apps/<app>/`. */
+/** What one tenant's folder holds. Only names, links `current` and tenant.yaml: root reads nothing of an app. */
 export interface TenantScan {
   name: TenantName;
   dir: string;
@@ -17,8 +19,10 @@ export interface TenantScan {
   text?: string;
   /** In alphabetical order; absent when they can't be told: `problems` says why. */
   apps?: AppName[];
-  /** `device:inode` of each app's folder: another folder of the same name is another app to run. */
+  /** `device:inode` of each app's folder, or the id of its release: another folder of the same name is another app to run. */
   folderIds: ReadonlyMap<AppName, string>;
+  /** Which release of each app is current, by its link `current`; `local`: the app's folder itself. */
+  releases: ReadonlyMap<AppName, string>;
   /** `device:inode` of `apps/`; '' when there is none. */
   appsDirId: string;
   problems: Problem[];
@@ -34,10 +38,11 @@ export interface ScanResult {
 }
 
 export const limits = { tenants: 4_096, apps: 64, entries: 100_000, fileBytes: 256 << 10 } as const;
-const scansAtOnce = 16;
+/** As many as take a few milliseconds: everything else waits meanwhile. */
+const scansInATurn = 64;
 
 export async function scanTenants(tenantsDir: string): Promise<ScanResult> {
-  const listing = await listFolders(tenantsDir, isTenantName, 'tenant');
+  const listing = listFolders(tenantsDir, isTenantName, 'tenant');
   if ('problem' in listing) return { ok: false, tenants: [], problems: [listing.problem] };
   const { names, problems } = listing;
   // Which of too many to leave out is not ours to choose: those that run go on.
@@ -47,74 +52,108 @@ export async function scanTenants(tenantsDir: string): Promise<ScanResult> {
 }
 
 /** One tenant anew; undefined when its folder is gone (or is a link, or no folder). */
-export async function scanTenant(tenantsDir: string, name: TenantName): Promise<TenantScan | undefined> {
+export function scanTenant(tenantsDir: string, name: TenantName): Promise<TenantScan | undefined> {
+  return Promise.resolve(lookAtTenant(tenantsDir, name));
+}
+
+function lookAtTenant(tenantsDir: string, name: TenantName): TenantScan | undefined {
   const dir = join(tenantsDir, name);
   const file = join(dir, 'tenant.yaml');
-  const kind = await kindOf(dir);
+  const kind = kindOf(dir);
   if (kind === 'gone') return undefined;
   if (kind !== 'folder') return { name, dir, file, ...noApps, problems: [{ ...kind, tenant: name }] };
-  const [config, apps] = await Promise.all([readPlainFile(file, { maxBytes: limits.fileBytes }), listApps(join(dir, 'apps'))]);
+  const config = readPlainFileNow(file, { maxBytes: limits.fileBytes });
+  const apps = listApps(join(dir, 'apps'));
   const problems = [...(config.problem ? [config.problem] : []), ...apps.problems].map((problem) => placed(problem, { tenant: name }));
   return { name, dir, file, ...apps, problems, ...(config.problem ? {} : { text: config.text }) };
 }
 
 async function scanAll(tenantsDir: string, names: TenantName[]): Promise<TenantScan[]> {
   const scans: TenantScan[] = [];
-  for (let start = 0; start < names.length; start += scansAtOnce) {
-    const batch = names.slice(start, start + scansAtOnce).map((name) => scanTenant(tenantsDir, name));
-    scans.push(...(await Promise.all(batch)).filter((scan) => scan !== undefined));
+  for (const [index, name] of names.entries()) {
+    if (index % scansInATurn === scansInATurn - 1) await nextTurn();
+    const scan = lookAtTenant(tenantsDir, name);
+    if (scan) scans.push(scan);
   }
   return scans;
 }
 
 /** The folder may have gone since it was listed; one that can't be looked at is there, as far as anyone knows. */
-async function kindOf(dir: string): Promise<'folder' | 'gone' | Problem> {
+function kindOf(dir: string): 'folder' | 'gone' | Problem {
   try {
-    return (await lstat(dir)).isDirectory() ? 'folder' : 'gone';
+    return lstatSync(dir).isDirectory() ? 'folder' : 'gone';
   } catch (error) {
     return errnoOf(error) === 'ENOENT' ? 'gone' : unreadable(dir, error);
   }
 }
 
-type Apps = Pick<TenantScan, 'apps' | 'folderIds' | 'appsDirId' | 'problems'>;
+type Apps = Pick<TenantScan, 'apps' | 'folderIds' | 'releases' | 'appsDirId' | 'problems'>;
 
-const noApps = { folderIds: new Map<AppName, string>(), appsDirId: '' } as const;
+const noApps = { folderIds: new Map<AppName, string>(), releases: new Map<AppName, string>(), appsDirId: '' } as const;
 
-async function listApps(dir: string): Promise<Apps> {
-  const appsDirId = await folderIdOf(dir).catch((error: unknown) => unreadable(dir, error));
-  if (appsDirId === undefined) return { ...noApps, problems: [notFolder(dir)] };
-  if (typeof appsDirId !== 'string')
-    return appsDirId.code === 'TENANTD_E_FILE_MISSING' ? { ...noApps, apps: [], problems: [] } : { ...noApps, problems: [appsDirId] };
-  const listing = await listFolders(dir, isAppName, 'app');
+function listApps(dir: string): Apps {
+  const kind = kindOf(dir);
+  if (kind === 'gone') return isThere(dir) ? { ...noApps, problems: [notFolder(dir)] } : { ...noApps, apps: [], problems: [] };
+  if (kind !== 'folder') return { ...noApps, problems: [kind] };
+  const listing = listFolders(dir, isAppName, 'app');
   if ('problem' in listing) return { ...noApps, problems: [listing.problem] };
   const { names, problems } = listing;
   if (names.length > limits.apps) return { ...noApps, problems: [tooMany(dir, names.length, limits.apps, 'apps')] };
   // An app whose folder went meanwhile is none; the watcher tells of it again.
-  const ids = await Promise.all(names.map(async (app) => [app, await folderIdOf(join(dir, app)).catch(() => undefined)] as const));
-  const folderIds = new Map(ids.flatMap(([app, id]) => (id === undefined ? [] : [[app, id] as const])));
-  return { apps: [...folderIds.keys()], folderIds, appsDirId, problems };
+  const found = names.flatMap((app) => {
+    const folder = currentFolderOf(join(dir, app));
+    return folder ? [[app, folder] as const] : [];
+  });
+  const folderIds = new Map(found.map(([app, { id }]) => [app, id]));
+  const releases = new Map(found.map(([app, { release }]) => [app, release]));
+  return { apps: [...folderIds.keys()], folderIds, releases, appsDirId: folderIdOf(dir) ?? '', problems };
 }
 
-/** Device, inode and birth: inodes are used again. Undefined: it is a link or a file. */
-async function folderIdOf(dir: string): Promise<string | undefined> {
-  const stat = await lstat(dir);
-  return stat.isDirectory() ? `${stat.dev}:${stat.ino}:${Math.round(stat.birthtimeMs)}` : undefined;
+/** All names down to a release's folder are root's, so that they may be looked at. A link to what is not there counts for nothing. */
+function currentFolderOf(appDir: string): { id: string; release: string } | undefined {
+  const own = folderIdOf(appDir);
+  if (own === undefined) return undefined;
+  const release = releaseOfLink(linkAt(join(appDir, 'current')));
+  // What is in a release never changes, and no other one has its id.
+  if (release !== undefined && folderIdOf(join(appDir, linkTextOf(release))) !== undefined) return { id: release, release };
+  return { id: own, release: localRelease };
+}
+
+/** '' when there is none: most apps have none, and an error costs more than all the rest. */
+function linkAt(path: string): string {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : '';
+  } catch {
+    return ''; // gone meanwhile
+  }
+}
+
+/** Device, inode and birth: inodes are used again. Undefined: it is a link or a file, or gone. */
+function folderIdOf(dir: string): string | undefined {
+  try {
+    const stat = lstatSync(dir, { throwIfNoEntry: false });
+    return stat?.isDirectory() === true ? `${stat.dev}:${stat.ino}:${Math.round(stat.birthtimeMs)}` : undefined;
+  } catch {
+    return undefined; // it can't be looked at
+  }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 type Listing<Name> = { names: Name[]; problems: Problem[] } | { problem: Problem };
 
 /** The folders in `dir` whose names are valid. Files and hidden names are nobody's; of many bad names one problem is told. */
-async function listFolders<Name extends string>(
-  dir: string,
-  isName: (text: string) => text is Name,
-  what: 'tenant' | 'app',
-): Promise<Listing<Name>> {
+function listFolders<Name extends string>(dir: string, isName: (text: string) => text is Name, what: 'tenant' | 'app'): Listing<Name> {
   const names: Name[] = [];
   const badNames: string[] = [];
   const links: string[] = [];
   let entries = 0;
+  let folder: Dir | undefined;
   try {
-    for await (const entry of await opendir(dir, { bufferSize: 1_024 })) {
+    folder = opendirSync(dir);
+    for (let entry = folder.readSync(); entry; entry = folder.readSync()) {
       if (++entries > limits.entries) return { problem: tooMany(dir, entries, limits.entries, 'entries') };
       if (entry.name.startsWith('.')) continue;
       if (entry.isSymbolicLink()) links.push(entry.name);
@@ -123,6 +162,8 @@ async function listFolders<Name extends string>(
     }
   } catch (error) {
     return { problem: unreadable(dir, error) };
+  } finally {
+    folder?.closeSync();
   }
   const problems = [...badNameProblem(dir, badNames.sort(), what), ...linkProblem(dir, links.filter(isName).sort(), what)];
   return { names: names.sort(), problems };

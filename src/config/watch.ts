@@ -1,14 +1,14 @@
-import { relative } from 'node:path';
-import { type FSWatcher, watch } from 'chokidar';
+import { type FSWatcher, readdirSync, watch } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf } from '../base/errors.ts';
 import { isAppName, isTenantName, type TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import { createSettler } from './settle.ts';
+import { idOf, watchFolder } from './watch-folder.ts';
 
+/** Whatever changes from now on is told. */
 export interface Watch {
-  /** The first look at everything is done: whatever changes from now on is told. */
-  ready: Promise<void>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 export interface TenantsHandlers {
@@ -20,86 +20,124 @@ export interface TenantsHandlers {
   onProblem?(problem: Problem): void;
 }
 
-const settling = { quietMs: 60, maxMs: 500 } as const;
-const watchOptions = { ignoreInitial: true, followSymlinks: false, atomic: false, ignorePermissionErrors: true } as const;
-/** tenantsDir, a tenant, its `apps/`: the folders whose names are watched. */
-const watchedDepth = 2;
+const settling = { quietMs: 25, maxMs: 500 } as const;
 
 const tenantsDirItself = Symbol('tenantsDir');
+
+/** Of one tenant: its own folder, and its `apps/` when there is one. */
+interface TenantWatch {
+  id: string;
+  watcher: FSWatcher;
+}
 
 /**
  * Watches what `scanTenants` reads: tenantsDir, each tenant's folder, tenant.yaml, certificates and the names in `apps/`, never
  * anything in an app (Invariant 1). Takes one inotify watch, and two more a tenant.
  */
 export function watchTenants(tenantsDir: string, handlers: TenantsHandlers): Watch {
-  let watcher = start();
-  let outdated = false;
-  const settler = createSettler<TenantName | typeof tenantsDirItself>({
-    ...settling,
-    onSettled: (key) => (key === tenantsDirItself ? settleAll() : handlers.onTenant(key)),
+  const folders = new Map<string, TenantWatch>();
+  const settler = createSettler<TenantName | typeof tenantsDirItself>({ ...settling, onSettled });
+  const root = watchFolder(tenantsDir, {
+    onName(name) {
+      if (!isTenantName(name)) return;
+      suspect(join(tenantsDir, name));
+      settler.touch(name);
+    },
+    onFolder: () => settler.touch(tenantsDirItself),
+    onError: tell,
   });
+  followAll();
 
-  function start(): FSWatcher {
-    const ignored = (path: string): boolean => !isOfInterest(partsOf(tenantsDir, path));
-    return watch(tenantsDir, { ...watchOptions, depth: watchedDepth, ignored })
-      .on('all', hear)
-      .on('error', (error) => handlers.onProblem?.(watchProblem(tenantsDir, error)));
+  function onSettled(key: TenantName | typeof tenantsDirItself): void {
+    if (key !== tenantsDirItself) {
+      // Before it is read: so what changes while it is read is told again.
+      followTenant(key);
+      return handlers.onTenant(key);
+    }
+    followAll();
+    handlers.onAll();
   }
 
-  function hear(event: string, path: string): void {
-    const [tenant] = partsOf(tenantsDir, path);
-    if (tenant === undefined) {
-      outdated ||= event === 'addDir';
-      settler.touch(tenantsDirItself);
-    } else if (isTenantName(tenant)) settler.touch(tenant);
+  function followAll(): void {
+    const names = root.isThere() ? readNames(tenantsDir) : [];
+    const left = new Set([...folders.keys()].map((dir) => dir.slice(tenantsDir.length + 1).split('/')[0] ?? ''));
+    for (const name of new Set([...names, ...left])) if (isTenantName(name)) followTenant(name);
   }
 
-  /** chokidar 6.0 counts `depth` from one level up once its root was put there again, and misses `apps/`: begin anew. */
-  function settleAll(): void {
-    if (!outdated) return handlers.onAll();
-    outdated = false;
-    void watcher.close();
-    watcher = start();
-    watcher.once('ready', () => handlers.onAll());
+  function followTenant(name: TenantName): void {
+    const dir = join(tenantsDir, name);
+    const apps = join(dir, 'apps');
+    follow(dir, (file) => {
+      if (file === 'apps') suspect(apps);
+      if (isOfInterest(file)) settler.touch(name);
+    });
+    follow(apps, (file) => isAppName(file) && settler.touch(name));
   }
 
-  return asWatch(watcher, async () => {
-    settler.stop();
-    await watcher.close();
-  });
+  /** Another may have its name, even its inode. */
+  function suspect(dir: string): void {
+    const known = folders.get(dir);
+    if (known) known.id = '';
+  }
+
+  /** The folder that has this name now; none when there is none. */
+  function follow(dir: string, hear: (name: string) => void): void {
+    const id = idOf(dir);
+    const known = folders.get(dir);
+    if (known && id !== '' && known.id === id) return;
+    known?.watcher.close();
+    folders.delete(dir);
+    if (id === '') return;
+    try {
+      const watcher = watch(dir, (_, name) => hear(name ?? ''));
+      folders.set(dir, { id, watcher: watcher.on('error', tell) });
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') tell(error);
+    }
+  }
+
+  function tell(error: unknown): void {
+    handlers.onProblem?.(watchProblem(tenantsDir, error));
+  }
+
+  return {
+    close() {
+      settler.stop();
+      root.close();
+      for (const { watcher } of folders.values()) watcher.close();
+      folders.clear();
+    },
+  };
 }
 
 /** Watches one file by name: also when it is put in place by a rename, goes, and comes again. */
 export function watchDaemonConfig(file: string, handlers: { onDaemonConfig(): void; onProblem?(problem: Problem): void }): Watch {
   const settler = createSettler<string>({ ...settling, onSettled: () => handlers.onDaemonConfig() });
-  const watcher = watch(file, watchOptions);
-  watcher.on('all', () => settler.touch(file));
-  watcher.on('error', (error) => handlers.onProblem?.(watchProblem(file, error)));
-  return asWatch(watcher, async () => {
-    settler.stop();
-    await watcher.close();
+  const folder = watchFolder(dirname(file), {
+    onName: (name) => name === basename(file) && settler.touch(file),
+    onFolder: () => settler.touch(file),
+    onError: (error) => handlers.onProblem?.(watchProblem(file, error)),
   });
+  return {
+    close() {
+      settler.stop();
+      folder.close();
+    },
+  };
 }
 
-function asWatch(watcher: FSWatcher, close: () => Promise<void>): Watch {
-  const { promise: ready, resolve } = Promise.withResolvers<void>();
-  watcher.once('ready', resolve);
-  return { ready, close: () => close().finally(resolve) };
+/** None when it can't be read: the scan tells why. */
+function readNames(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
 }
 
-/** The names from tenantsDir down to `path`. */
-function partsOf(tenantsDir: string, path: string): string[] {
-  return relative(tenantsDir, path)
-    .split('/')
-    .filter((part) => part !== '');
-}
-
-function isOfInterest([tenant, name, app, ...deeper]: string[]): boolean {
-  if (tenant === undefined) return true;
-  if (!isTenantName(tenant) || deeper.length > 0) return false;
-  if (name === undefined) return true;
-  if (name === 'tenant.yaml' || isCertificate(name)) return app === undefined;
-  return name === 'apps' && (app === undefined || isAppName(app));
+/** In a tenant's folder. */
+function isOfInterest(name: string): boolean {
+  return name === 'tenant.yaml' || name === 'apps' || isCertificate(name);
 }
 
 /** By the endings in use, without having read which files tenant.yaml names; others are seen by `reload`. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AppName } from '../base/ids.ts';
+import { linkTextOf, localRelease } from '../base/release-ids.ts';
 import type { AppManifest } from '../config/manifest.ts';
 import type { Plan } from '../config/plans.ts';
 import { sandboxLib } from '../privileged/sandbox-arguments.ts';
@@ -9,14 +10,17 @@ import type { WorkerSettings } from '../protocol/worker.ts';
 /** An app as the daemon will run it: its manifest, clamped to its tenant's plan. */
 export interface AppOrder {
   manifest: AppManifest;
+  /** Whose folder it runs in; another release is another generation. */
+  release: string;
+  /** So many at least, and at most. */
   workers: number;
+  maxWorkers: number;
   heapMegabytes: number;
   tmpBytes: number;
   tmpInodes: number;
+  /** How long a worker may be silent before it is taken for hung. */
+  hungAfterMs: number;
 }
-
-/** The release of an app whose folder the operator put there. */
-export const localRelease = 'local';
 
 /** V8's old space beside everything else in a worker: buffers, code, the young generation. */
 const heapShare = 0.75;
@@ -25,15 +29,23 @@ const tmpShare = 0.25;
 const mebibyte = 1 << 20;
 const bytesPerTmpInode = 4_096;
 const mostWorkers = 16;
+/** With a processor of its own. */
+const hungAfterMs = 60_000;
 
-export function clampToPlan(manifest: AppManifest, plan: Plan): AppOrder {
+/** `scale`: the operator's number of workers, over that of the manifest. */
+export function clampToPlan(manifest: AppManifest, plan: Plan, release: string = localRelease, scale?: number): AppOrder {
   const heap = Math.floor((plan.memoryBytes / mebibyte) * heapShare);
+  const most = Math.min(mostWorkers, Math.max(1, Math.floor(plan.processes / 8)));
+  const { min, max } = scale === undefined ? manifest.workers : { min: scale, max: scale };
   return {
     manifest,
-    workers: Math.min(Math.max(1, manifest.workers.min), mostWorkers, Math.max(1, Math.floor(plan.processes / 8))),
+    release,
+    workers: Math.min(Math.max(1, min), most),
+    maxWorkers: Math.min(Math.max(1, max), most),
     heapMegabytes: Math.max(leastHeapMegabytes, heap),
     tmpBytes: tmpBytesOf(plan),
     tmpInodes: tmpInodesOf(plan),
+    hungAfterMs: Math.round(hungAfterMs / Math.min(1, plan.cpu)),
   };
 }
 
@@ -48,16 +60,15 @@ export function tmpInodesOf(plan: Plan): number {
 }
 
 /**
- * Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name,
- * `secretsRevision` which secrets it gets, set when, `sharedBy` what it can read of others.
+ * Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name (a release is
+ * told by its id), `secretsRevision` which secrets it gets, set when, `sharedBy` what it can read of others.
  */
 export function generationKeyOf(order: AppOrder, folderId: string, secretsRevision: string, sharedBy: readonly string[] = []): string {
   const { kind, entry, command, root, env, health, sandbox } = order.manifest;
-  const { heapMegabytes, tmpBytes } = order;
+  const { heapMegabytes, tmpBytes, release } = order;
+  const code = release === localRelease ? folderId : release;
   return createHash('sha256')
-    .update(
-      JSON.stringify([folderId, kind, entry, command, root, env, health, sandbox, heapMegabytes, tmpBytes, secretsRevision, sharedBy]),
-    )
+    .update(JSON.stringify([code, kind, entry, command, root, env, health, sandbox, heapMegabytes, tmpBytes, secretsRevision, sharedBy]))
     .digest('hex');
 }
 
@@ -69,16 +80,28 @@ export function toAppSpec(app: AppName, order: AppOrder, current: { generation: 
     desired: current.stopped ? 'stopped' : 'running',
     generation: current.generation,
     workers: order.workers,
+    maxWorkers: order.maxWorkers,
     startTimeoutMs,
-    ...(health && { health }),
-    ...(kind === 'static' && { staticRoot: root ?? '.' }),
+    ...(health ? { health } : { hungAfterMs: order.hungAfterMs }),
+    ...(kind === 'static' && { staticRoot: codePathOf(order.release, root ?? '.') }),
   };
+}
+
+/** Of a path in a release, as the tenant's host and jobs find it in the app's folder. */
+export function codePathOf(release: string, path: string): string {
+  return release === localRelease ? path : `${linkTextOf(release)}/${path}`;
+}
+
+/** V8's young generation is three of these, beside the old one: as much as a small plan has altogether, if V8 chose (16). */
+function semiSpaceMegabytes(heapMegabytes: number): number {
+  return Math.min(16, Math.max(1, Math.floor(heapMegabytes / 48)));
 }
 
 /** What the worker's Node is started with. */
 export function nodeOptionsOf(app: AppName, { manifest, heapMegabytes }: AppOrder): string[] {
   const isStrict = manifest.kind === 'node' && manifest.sandbox === 'strict';
-  return [`--max-old-space-size=${heapMegabytes}`, ...(isStrict ? permissionOptions(`/apps/${app}`) : [])];
+  const heapOptions = [`--max-old-space-size=${heapMegabytes}`, `--max-semi-space-size=${semiSpaceMegabytes(heapMegabytes)}`];
+  return [...heapOptions, ...(isStrict ? permissionOptions(`/apps/${app}`) : [])];
 }
 
 /**
@@ -95,8 +118,9 @@ function permissionOptions(appFolder: string): string[] {
 }
 
 /** Undefined for a static app: it has no workers. */
-export function toWorkerSettings({ manifest }: AppOrder): WorkerSettings | undefined {
-  if (manifest.kind === 'node' && manifest.entry !== undefined) return { kind: 'node', entry: manifest.entry };
+export function toWorkerSettings({ manifest, workers, maxWorkers }: AppOrder): WorkerSettings | undefined {
+  if (manifest.kind === 'node' && manifest.entry !== undefined)
+    return { kind: 'node', entry: manifest.entry, ...(maxWorkers > workers && { reportLoad: true as const }) };
   if (manifest.kind === 'command' && manifest.command !== undefined) return { kind: 'command', command: [...manifest.command] };
   return undefined;
 }

@@ -13,8 +13,10 @@ export interface AuditedChange {
 export type Audited = <Result>(what: AuditedChange, change: () => Promise<Result>) => Promise<Result>;
 
 /** Makes a change and writes it to the audit trail, done or not. */
-export function createAudited(store: Pick<Store, 'appendAudit'>): Audited {
+export function createAudited(store: Pick<Store, 'appendAudit' | 'assertWritable'>): Audited {
   return async ({ tenant, action, actor, look }, change) => {
+    // What could not be put on record is not begun.
+    store.assertWritable();
     const before = JSON.stringify(look());
     const write = (outcome: string): void => {
       store.appendAudit({ tenant, action, actor, before, after: JSON.stringify(look()), outcome, time: new Date().toISOString() });

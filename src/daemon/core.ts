@@ -6,8 +6,8 @@ import { type DaemonConfig, loadDaemonConfig } from '../config/daemon-config.ts'
 import { scanTenant, scanTenants } from '../config/scan.ts';
 import type { ReloadResult, Status } from '../protocol/control.ts';
 import { showAddress } from './addresses.ts';
+import type { DesiredTenant } from './desired.ts';
 import type { DiskWatch } from './disk-watch.ts';
-import { edgeRole } from './edge-link.ts';
 import { readCertsConfiguration } from './certs-configuration.ts';
 import { certsRole } from './certs-sandbox.ts';
 import { networkStatus } from './egress-status.ts';
@@ -20,11 +20,13 @@ import type { Sandbox } from './sandbox-registry.ts';
 import type { Shares } from './shares.ts';
 import { brokenStatus, tenantStatus } from './status.ts';
 import { sessionRole } from './shell-sessions.ts';
+import type { State } from './state.ts';
 import { createTenant, type Tenant, type TenantContext } from './tenant.ts';
 import { hostRole } from './tenant-host.ts';
 import { workerRole } from './workers.ts';
 
 const edgeGraceMs = 10_000;
+const tryAgainMs = 5_000;
 
 export interface DaemonState {
   config: DaemonConfig;
@@ -43,6 +45,7 @@ export interface CoreParts {
   state: DaemonState;
   configFile: string;
   disks: DiskWatch;
+  durable: Pick<State, 'problems'>;
 }
 
 /** What the daemon does when something changes: on disk, by request, or at its start and end. */
@@ -50,8 +53,8 @@ export function createCore(parts: CoreParts) {
   const { context, fleet, tenants, reconciler, shares, state } = parts;
   const { machine, edge, certs, log } = context;
   const { tenantsDir } = machine.paths;
-  const watchProblems: Problem[] = [];
-  const certsProblems: Problem[] = [];
+  const [watchProblems, certsProblems]: [Problem[], Problem[]] = [[], []];
+  const scanLater = createRetry(() => inBackground(rescan()));
   /** One look at the disk after another: an older one must not come in after a newer. */
   const inTurn = createTurns();
 
@@ -68,9 +71,12 @@ export function createCore(parts: CoreParts) {
   }
 
   function carryOut(changed: readonly TenantName[]): void {
+    scanLater(fleet.isOwing());
+    setTogether(
+      context,
+      changed.map((name) => [tenantNamed(name), fleet.desired(name)]),
+    );
     for (const name of changed) {
-      const tenant = tenantNamed(name);
-      tenant.picture.setDesired(fleet.desired(name));
       tellNames(name);
       reconciler.request(name);
     }
@@ -78,7 +84,7 @@ export function createCore(parts: CoreParts) {
   }
 
   async function takeUp(sandboxes: readonly Sandbox[]): Promise<void> {
-    const edges = sandboxes.filter(({ role }) => edgeRole.safeParse(role).success);
+    const edges = sandboxes.filter(({ role }) => isRole(role, 'edge'));
     const certsSandboxes = sandboxes.filter(({ role }) => certsRole.safeParse(role).success);
     for (const sandbox of sandboxes) {
       if (isRole(sandbox.role, jobRole.role)) void sandbox.stop(0);
@@ -89,8 +95,7 @@ export function createCore(parts: CoreParts) {
       if (name !== undefined && isTenantName(name)) tenantNamed(name).adopt(sandbox, host ? 'host' : 'worker');
     }
     if (sandboxes.length > 0) log.info({ sandboxes: sandboxes.length }, 'took up what runs already');
-    await Promise.all(edges.slice(1).map((sandbox) => sandbox.stop(0)));
-    await edge.start(edges[0]);
+    await edge.start(edges);
     await takeUpResolver(context.resolver, sandboxes);
     await configureCerts(state.config);
     // Without https it is not wanted any more; two would write the same state.
@@ -102,9 +107,7 @@ export function createCore(parts: CoreParts) {
     look.catch((error: unknown) => log.error({ error: messageOf(error) }, 'a change could not be read'));
   }
 
-  function rescan(): Promise<TenantName[]> {
-    return inTurn(lookAtAll);
-  }
+  const rescan = (): Promise<TenantName[]> => inTurn(lookAtAll);
 
   async function lookAtAll(): Promise<TenantName[]> {
     const scan = await scanTenants(tenantsDir);
@@ -145,6 +148,7 @@ export function createCore(parts: CoreParts) {
     state.configProblems = [...problems, ...restartProblems(state.config, config, parts.configFile)];
     await configureCerts(config);
     context.sessions.configure(config.shells);
+    edge.configure(config.edge);
     carryOut(fleet.setPlans(config));
   }
 
@@ -160,7 +164,7 @@ export function createCore(parts: CoreParts) {
     certs.configure(configuration);
   }
 
-  async function reload(): Promise<ReloadResult> {
+  async function reload(withEdges = false): Promise<ReloadResult> {
     const before = new Set(fleet.names());
     await reloadConfig();
     const changed = await rescan();
@@ -169,8 +173,10 @@ export function createCore(parts: CoreParts) {
       reconciler.request(tenant.name);
     }
     await reconciler.idle();
+    const edges = withEdges ? await edge.replace() : undefined;
     const after = new Set(fleet.names());
     return {
+      ...(edges && { edges }),
       changed: changed.filter((name) => before.has(name) && after.has(name)),
       added: changed.filter((name) => !before.has(name)),
       removed: changed.filter((name) => !after.has(name)),
@@ -183,7 +189,7 @@ export function createCore(parts: CoreParts) {
   }
 
   function daemonProblems(): Problem[] {
-    const ofParts = [fleet, parts.disks, edge].flatMap((part) => part.problems());
+    const ofParts = [fleet, parts.disks, parts.durable, edge].flatMap((part) => part.problems());
     return [...state.configProblems, ...ofParts, ...certsProblems, ...watchProblems, ...context.drift.problems('')];
   }
 
@@ -228,6 +234,29 @@ export function createCore(parts: CoreParts) {
   };
 }
 
+/** What is remembered of a thousand of them waits for the disk once. */
+function setTogether({ store, log }: TenantContext, changes: readonly (readonly [Tenant, DesiredTenant | undefined])[]): void {
+  const setAll = (): void => changes.forEach(([{ picture }, desired]) => picture.setDesired(desired));
+  try {
+    store.together(() => {
+      setAll();
+      for (const [{ picture }] of changes) picture.apps();
+    });
+  } catch (error) {
+    log.error({ error: messageOf(error) }, 'what tenants are to run could not be written');
+    setAll();
+  }
+}
+
+/** What could not be written for want of room on the disk is, once there is some. */
+function createRetry(again: () => void): (isOwing: boolean) => void {
+  let timer: NodeJS.Timeout | undefined;
+  return (isOwing) => {
+    clearTimeout(timer);
+    if (isOwing) timer = setTimeout(again, tryAgainMs).unref();
+  };
+}
+
 function isRole(role: unknown, name: string): boolean {
   return typeof role === 'object' && role !== null && 'role' in role && role.role === name;
 }
@@ -248,9 +277,9 @@ function ownStatus(
   };
 }
 
-/** What only a new daemon can carry out. */
+/** What only a new daemon can carry out; of `edge`, see the edges' own problems. */
 function restartProblems(running: DaemonConfig, wanted: DaemonConfig, file: string): Problem[] {
-  const { plans: _, defaultPlan: __, acme: ___, shells: ____, ...fixed } = running;
+  const { plans: _, defaultPlan: __, acme: ___, shells: ____, releases: _____, edge: ______, ...fixed } = running;
   return Object.keys(fixed).flatMap((key): Problem[] => {
     const name = key as keyof typeof fixed;
     if (JSON.stringify(running[name]) === JSON.stringify(wanted[name])) return [];

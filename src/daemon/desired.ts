@@ -5,8 +5,10 @@ import type { TenantConfig } from '../config/tenant-config.ts';
 /** A directory in a tenant's `apps/`. */
 export interface AppFolder {
   app: AppName;
-  /** Its device, inode and birth: another directory of the same name is another app to run. */
+  /** Its device, inode and birth, or the id of its release: another directory of the same name is another app to run. */
   folderId: string;
+  /** That is current, by the link on the disk: its id, or `local` for the folder itself. */
+  release: string;
 }
 
 /** One tenant as its operator's files want it: the last good version of them. */

@@ -66,8 +66,8 @@ export class EdgeCertificates {
   }
 
   /** Again, to edges that may not know them. */
-  sendAll(): void {
-    for (const ofTenant of this.tenants.values()) for (const { sent } of ofTenant.values()) this.tell('set-certificate', sent);
+  sendAll(tell = this.tell): void {
+    for (const ofTenant of this.tenants.values()) for (const { sent } of ofTenant.values()) tell('set-certificate', sent);
   }
 
   /** What one of the edges says of the one it was told last. */

@@ -1,9 +1,11 @@
+import { hash } from 'node:crypto';
 import type { TenantName } from '../base/ids.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
+import { localRelease } from '../base/release-ids.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import { wildcardsOver } from '../config/domain-name.ts';
-import { claimDomains } from '../config/domains.ts';
+import { claimDomains, type ClaimResult, type DomainClaims } from '../config/domains.ts';
 import type { ScanResult, TenantScan } from '../config/scan.ts';
 import { parseTenantConfig, type TenantConfig, type TenantConfigResult } from '../config/tenant-config.ts';
 import type { DesiredTenant } from './desired.ts';
@@ -29,48 +31,70 @@ export interface Fleet {
   names(): TenantName[];
   /** Tenants without a single good version of their file: nothing of them runs. */
   broken(): { name: TenantName; problems: readonly Problem[] }[];
-  /** Of tenantsDir as a whole. */
+  /** Of all tenants together. */
   problems(): readonly Problem[];
+  /** Not all could be written: another scan tries again. */
+  isOwing(): boolean;
 }
 
 /** What was read of one tenant last, good or not. */
 interface Known {
   scan: TenantScan;
+  /** Of this scan's own text; undefined when it has none. */
+  parsed: TenantConfigResult | undefined;
   config: TenantConfig | undefined;
   positions: TenantConfigResult['positions'];
   problems: readonly Problem[];
 }
 
+/** A tenant as it is wanted, what that was made of, and a digest of it. */
+interface Described {
+  read: Known;
+  desired: DesiredTenant;
+  key: string;
+}
+
 export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig, 'plans' | 'defaultPlan'>): Fleet {
   const known = new Map<TenantName, Known>();
-  let desired = new Map<TenantName, DesiredTenant>();
-  let keys = new Map<TenantName, string>();
+  let described = new Map<TenantName, Described>();
   let ofDirectory: readonly Problem[] = [];
+  /** Of each text that is in the store: it is not asked again. */
+  const remembered = new Map<TenantName, string>();
+  let unwritten: ReadonlyMap<TenantName, Problem> = new Map();
+  let owned: Map<string, TenantName> | undefined;
+  let ownersProblem: Problem | undefined;
 
   /** `before`: what was known of the tenant until now. Its last good file may name a plan that is gone since. */
   function read(scan: TenantScan, before: Known | undefined): Known {
+    if (before?.parsed && isSameScan(before.scan, scan)) return before;
     const context = { tenant: scan.name, plans: plans.plans, defaultPlan: plans.defaultPlan };
-    const fresh = scan.text === undefined ? undefined : parseTenantConfig(scan.text, scan.file, context);
-    if (scan.text !== undefined && fresh?.config) {
-      const problems = [...scan.problems, ...fresh.problems, ...remember(scan.name, scan.text)];
-      return { scan, config: fresh.config, positions: fresh.positions, problems };
-    }
+    const parsed = before?.parsed && before.scan.text === scan.text ? before.parsed : parse(scan, context);
+    const problems = [...scan.problems, ...(parsed?.problems ?? [])];
+    if (parsed?.config) return { scan, parsed, config: parsed.config, positions: parsed.positions, problems };
     const lastGood = store.configTextOf(scan.name);
     const parseKept = (known: typeof context | (Omit<typeof context, 'plans'> & { plans: undefined })) =>
       lastGood === undefined ? undefined : parseTenantConfig(lastGood, scan.file, known).config;
     // A plan that is gone since the daemon was started last: the tenant runs on within the limits of the built-in one.
     const config = parseKept(context) ?? before?.config ?? parseKept({ ...context, plans: undefined });
-    return { scan, config, positions: new Map(), problems: [...scan.problems, ...(fresh?.problems ?? [])] };
+    return { scan, parsed, config, positions: new Map(), problems };
   }
 
-  /** With a full disk the new version serves all the same; only a restart would not know it. */
-  function remember(name: TenantName, text: string): Problem[] {
+  function parse(scan: TenantScan, context: Parameters<typeof parseTenantConfig>[2]): TenantConfigResult | undefined {
+    return scan.text === undefined ? undefined : parseTenantConfig(scan.text, scan.file, context);
+  }
+
+  /** All at once. With a full disk new versions serve all the same; only a restart would not know them. */
+  function remember(fresh: readonly Known[]): void {
+    const good = fresh.flatMap(({ scan, parsed }) => (parsed?.config && scan.text !== undefined ? [[scan.name, scan.text] as const] : []));
+    const changed = good.filter(([name, text]) => remembered.get(name) !== digestOf(text));
     try {
-      if (store.configTextOf(name) !== text) store.setConfigText(name, text);
-      return [];
+      const different = changed.filter(([name, text]) => store.configTextOf(name) !== text);
+      if (different.length > 0) store.setConfigTexts(different);
+      for (const [name, text] of changed) remembered.set(name, digestOf(text));
+      unwritten = new Map();
     } catch (error) {
-      const message = `the state store can not be written: ${messageOf(error)}`;
-      return [{ code: 'TENANTD_E_STATE', message, fix: 'make room on the disk of stateDir', tenant: name }];
+      const problem = { code: 'TENANTD_E_STATE', message: messageOf(error), fix: roomFix } as const;
+      unwritten = new Map(changed.map(([tenant]) => [tenant, { ...problem, tenant }]));
     }
   }
 
@@ -80,32 +104,54 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
       config ? [{ tenant: scan.name, domains: config.domains, file: scan.file, positions }] : [],
     );
     const unreadable = new Set([...known.values()].flatMap(({ scan, config }) => (config ? [] : [scan.name])));
-    const before = store.domainOwners();
-    const { accepted, problems, owners } = claimDomains(claims, before, unreadable);
-    if (!isSameMap(before, owners)) store.replaceDomainOwners(owners);
+    const { accepted, problems, owners } = settleOwners(claims, unreadable);
+    const problemsOf = Map.groupBy([...problems, ...unwritten.values()], ({ tenant }) => tenant);
     const sharers = [...known].flatMap(([tenant, { config }]) => readersOf(tenant, config));
     const next = new Map(
-      [...known].flatMap(([name, { scan, config, problems: own }]): [TenantName, DesiredTenant][] => {
-        if (!config) return [];
-        const ofTenant = [...own, ...problems.filter(({ tenant }) => tenant === name)];
+      [...known].flatMap(([name, read]): [TenantName, Described][] => {
+        if (!read.config) return [];
         const domains = accepted.get(name) ?? [];
         const sharedBy = sharers.filter(({ to }) => to === name).map(({ tenant }) => tenant);
-        return [[name, describe(scan, { config, domains, owners: ownersNear(domains, owners), sharedBy, problems: ofTenant })]];
+        const ofOthers = problemsOf.get(name) ?? [];
+        const before = described.get(name);
+        const isSame = before?.read === read && ofOthers.length === 0 && isStill(before, domains, sharedBy);
+        if (isSame) return [[name, before]];
+        const rest = { config: read.config, domains, owners: ownersNear(domains, owners), sharedBy };
+        return [[name, describe(read, { ...rest, problems: [...read.problems, ...ofOthers] })]];
       }),
     );
     return replace(next);
   }
 
-  function describe(scan: TenantScan, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'sharedBy' | 'problems'>): DesiredTenant {
-    const appsDir = paths.appsDirOf(scan.name);
-    return { tenant: scan.name, appsDir, ...foldersOf(scan, desired.get(scan.name)), ...rest };
+  /** What can't be written is not given: after a restart another could have it. */
+  function settleOwners(claims: readonly DomainClaims[], unreadable: ReadonlySet<TenantName>): ClaimResult {
+    owned ??= store.domainOwners();
+    const claimed = claimDomains(claims, owned, unreadable);
+    try {
+      if (!isSameMap(owned, claimed.owners)) store.replaceDomainOwners(claimed.owners);
+      owned = claimed.owners;
+      ownersProblem = undefined;
+      return claimed;
+    } catch (error) {
+      const before = owned;
+      ownersProblem = { code: 'TENANTD_E_STATE', message: `domains that are new are not served yet: ${messageOf(error)}`, fix: roomFix };
+      const accepted = [...claimed.accepted].map(
+        ([tenant, domains]) => [tenant, domains.filter(({ name }) => before.get(name) === tenant)] as const,
+      );
+      return { ...claimed, accepted: new Map(accepted), owners: before };
+    }
   }
 
-  function replace(next: Map<TenantName, DesiredTenant>): TenantName[] {
-    const nextKeys = new Map([...next].map(([name, tenant]) => [name, JSON.stringify({ ...tenant, owners: [...tenant.owners] })]));
-    const changed = [...new Set([...keys.keys(), ...nextKeys.keys()])].filter((name) => keys.get(name) !== nextKeys.get(name));
-    desired = next;
-    keys = nextKeys;
+  function describe(read: Known, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'sharedBy' | 'problems'>): Described {
+    const { scan } = read;
+    const folders = foldersOf(scan, described.get(scan.name)?.desired);
+    const desired = { tenant: scan.name, appsDir: paths.appsDirOf(scan.name), ...folders, ...rest };
+    return { read, desired, key: digestOf(JSON.stringify({ ...desired, owners: [...desired.owners] })) };
+  }
+
+  function replace(next: Map<TenantName, Described>): TenantName[] {
+    const changed = [...new Set([...described.keys(), ...next.keys()])].filter((name) => described.get(name)?.key !== next.get(name)?.key);
+    described = next;
     return changed;
   }
 
@@ -116,22 +162,40 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
       const next = tenants.map((scan) => [scan.name, read(scan, known.get(scan.name))] as const);
       known.clear();
       for (const [name, tenant] of next) known.set(name, tenant);
+      remember([...known.values()]);
       return settle();
     },
     applyTenant(scan) {
       known.set(scan.name, read(scan, known.get(scan.name)));
+      remember([...known.values()]);
       return settle();
     },
     setPlans(next) {
+      const isSame = JSON.stringify([...next.plans, next.defaultPlan]) === JSON.stringify([...plans.plans, plans.defaultPlan]);
       plans = next;
-      for (const [name, before] of known) known.set(name, read(before.scan, before));
+      if (isSame) return [];
+      for (const [name, before] of known) known.set(name, read(before.scan, { ...before, parsed: undefined }));
       return settle();
     },
-    desired: (name) => desired.get(name),
-    names: () => [...desired.keys()].sort(),
+    desired: (name) => described.get(name)?.desired,
+    names: () => [...described.keys()].sort(),
     broken: () => [...known].flatMap(([name, { config, problems }]) => (config ? [] : [{ name, problems }])),
-    problems: () => ofDirectory,
+    problems: () => [...ofDirectory, ...(ownersProblem ? [ownersProblem] : [])],
+    isOwing: () => unwritten.size > 0 || ownersProblem !== undefined,
   };
+}
+
+/** Nothing has changed by what others claim and share. */
+function isStill({ read, desired }: Described, domains: DesiredTenant['domains'], sharedBy: readonly TenantName[]): boolean {
+  const hasWildcard = domains.some(({ name }) => name.startsWith('*.'));
+  if (hasWildcard || desired.problems.length !== read.problems.length || desired.domains.length !== domains.length) return false;
+  return domains.every((domain, index) => desired.domains[index] === domain) && sharedBy.join() === desired.sharedBy.join();
+}
+
+/** What is in it, one by one: thousands of them are compared. */
+function isSameScan(a: TenantScan, b: TenantScan): boolean {
+  if (a.text !== b.text || a.appsDirId !== b.appsDirId || a.problems.length > 0 || b.problems.length > 0) return false;
+  return isSameMap(a.folderIds, b.folderIds) && isSameMap(a.releases, b.releases) && a.apps?.join() === b.apps?.join();
 }
 
 function readersOf(tenant: TenantName, config: TenantConfig | undefined): { tenant: TenantName; to: string }[] {
@@ -141,11 +205,11 @@ function readersOf(tenant: TenantName, config: TenantConfig | undefined): { tena
 
 /** Where `apps/` can't be told, what was known of it stays. */
 function foldersOf(
-  { apps, folderIds, appsDirId }: TenantScan,
+  { apps, folderIds, releases, appsDirId }: TenantScan,
   before: DesiredTenant | undefined,
 ): Pick<DesiredTenant, 'apps' | 'appsDirId'> {
   if (!apps) return { apps: before?.apps ?? [], appsDirId: before?.appsDirId ?? '' };
-  return { apps: apps.map((app) => ({ app, folderId: folderIds.get(app) ?? '' })), appsDirId };
+  return { apps: apps.map((app) => ({ app, folderId: folderIds.get(app) ?? '', release: releases.get(app) ?? localRelease })), appsDirId };
 }
 
 /** Of all owners those that matter to one tenant's routes: its own names', and those below its wildcards. */
@@ -159,6 +223,13 @@ function ownersNear(domains: DesiredTenant['domains'], owners: ReadonlyMap<strin
 function toEntry(name: string, owners: ReadonlyMap<string, TenantName>): [string, TenantName][] {
   const owner = owners.get(name);
   return owner === undefined ? [] : [[name, owner]];
+}
+
+const roomFix = 'make room on the disk of stateDir: the rest follows by itself';
+
+/** To compare texts of which too many are there to be kept. */
+function digestOf(text: string): string {
+  return hash('sha1', text, 'base64');
 }
 
 function isSameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

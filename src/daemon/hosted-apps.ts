@@ -9,6 +9,7 @@ export interface HostedAppsParts {
   picture: TenantPicture;
   service: () => TenantService;
   startWorker: HostRequestsOfTenant['startWorker'];
+  scheduleEnded: HostRequestsOfTenant['scheduleEnded'];
   /** What it is started from may have changed on disk. */
   onManifestsChanged: (apps: readonly AppName[]) => void;
   onLogLines: (event: HostLogLines) => void;
@@ -22,6 +23,8 @@ export interface HostedAppsParts {
 export interface HostedApps {
   readonly handlers: ReturnType<typeof createHostHandlers>;
   stateOf(app: AppName): HostedAppState | undefined;
+  /** By the host itself. */
+  isStaticServed(app: AppName): boolean;
   problems(): Problem[];
   /** What the host itself served waits at the edge until another one does. */
   forgetStatic(): void;
@@ -31,8 +34,17 @@ export interface HostedApps {
 const manifestPauseMs = 1_000;
 const publishPauseMs = 50;
 
-export function createHostedApps({ picture, service, startWorker, onManifestsChanged, onLogLines }: HostedAppsParts): HostedApps {
+export function createHostedApps({
+  picture,
+  service,
+  startWorker,
+  scheduleEnded,
+  onManifestsChanged,
+  onLogLines,
+}: HostedAppsParts): HostedApps {
   const states = new Map<AppName, HostedAppState>();
+  /** Also while another generation of it is on its way. */
+  const staticServed = new Set<AppName>();
   /** What the edges were told last. */
   const published = new Map<AppName, HostedAppState['state']>();
   const justPublished = new Set<AppName>();
@@ -47,6 +59,10 @@ export function createHostedApps({ picture, service, startWorker, onManifestsCha
   function hear(state: HostedAppState): void {
     if (!picture.apps().has(state.app)) return;
     states.set(state.app, state);
+    const isServed = isStatic(state.app)
+      ? state.state === 'running'
+      : staticServed.has(state.app) && picture.triedGeneration(state.app) !== undefined;
+    staticServed[isServed ? 'add' : 'delete'](state.app);
     publish(state.app);
   }
 
@@ -85,18 +101,22 @@ export function createHostedApps({ picture, service, startWorker, onManifestsCha
   function forget(app: AppName): void {
     states.delete(app);
     published.delete(app);
+    staticServed.delete(app);
   }
 
   return {
     handlers: createHostHandlers({
       appState: hear,
       startWorker,
-      stopWorker: (id: WorkerId, reason) => void service().endWorker(id, reason),
+      stopWorker: (id: WorkerId, reason, hung) => void service().endWorker(id, reason, hung),
+      unlistWorker: (id: WorkerId) => service().unlist(id),
       workerReady: (id) => service().serve(id),
       manifestChanged: hearOfManifest,
+      scheduleEnded,
       logLines: onLogLines,
     }),
     stateOf: (app) => states.get(app),
+    isStaticServed: (app) => staticServed.has(app),
     problems: () => [...states.values()].flatMap(appProblems),
     forgetStatic() {
       for (const app of [...states.keys()].filter(isStatic)) {
@@ -111,6 +131,6 @@ export function createHostedApps({ picture, service, startWorker, onManifestsCha
 }
 
 function appProblems({ app, state, code, reason }: HostedAppState): Problem[] {
-  if (state !== 'failed' || !code) return [];
+  if ((state !== 'failed' && state !== 'quarantined') || !code) return [];
   return [{ code, message: `${app}: ${reason ?? 'failed'}`, fix: `see what it printed: tenantctl logs`, app }];
 }

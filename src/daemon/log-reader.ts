@@ -23,7 +23,15 @@ interface Follower {
 
 const answer = z.object({ lines: z.array(logLine).max(10_000) });
 
-export function createLogReader({ machine, host, owner }: { machine: Machine; host: TenantHost; owner: () => JobOwner }): LogReader {
+export interface LogReaderParts {
+  machine: Machine;
+  host: TenantHost;
+  owner: () => JobOwner;
+  /** The logs are on the tenant's disk, which is not there while it sleeps. */
+  holdUp: () => { ready: Promise<unknown>; release: () => void };
+}
+
+export function createLogReader({ machine, host, owner, holdUp }: LogReaderParts): LogReader {
   const followers = new Map<number, Follower>();
   let nextFollowId = 1;
 
@@ -35,9 +43,18 @@ export function createLogReader({ machine, host, owner }: { machine: Machine; ho
   return {
     async read(app, lines) {
       const params = { lines, ...(app !== undefined && { app }) };
-      const read =
-        host.state() === 'connected' ? await host.request('read-logs', params) : await runJob(machine, owner(), { job: 'logs', ...params });
-      return answer.parse(read).lines;
+      const { ready, release } = holdUp();
+      try {
+        // A host that does not come, for one that ends again and again, has a job do it.
+        await ready.catch(() => undefined);
+        const read =
+          host.state() === 'connected'
+            ? await host.request('read-logs', params)
+            : await runJob(machine, owner(), { job: 'logs', ...params });
+        return answer.parse(read).lines;
+      } finally {
+        release();
+      }
     },
     async follow(app, onLines) {
       const followId = nextFollowId++;

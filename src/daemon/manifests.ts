@@ -1,5 +1,6 @@
 import { TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
+import { linkTextOf, localRelease } from '../base/release-ids.ts';
 import { type AppAnswer, parseManifestAnswer } from '../config/manifest-answer.ts';
 import { jobPaths, type JobRequest } from '../protocol/job.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
@@ -20,6 +21,8 @@ export interface JobOwner {
   /** In which its logs are, as a launch takes it; default: the machine's. */
   mounts?: { path: string };
   appsDir: string;
+  /** Which release of an app is meant; without one, its folder itself. */
+  releases?: ReadonlyMap<AppName, string>;
   logsDir: string;
 }
 
@@ -71,11 +74,16 @@ export async function runJob(machine: Machine, owner: JobOwner, request: JobRequ
 
 /** The manifests of a tenant's apps, read by a job and checked here. Every app asked for is in the answer. */
 export async function readManifests(machine: Machine, owner: JobOwner, apps: readonly AppName[]): Promise<Map<AppName, AppAnswer>> {
-  const answer = await runJob(machine, owner, { job: 'manifest', apps: [...apps] });
-  return parseManifestAnswer(answer, owner.tenant, apps, (app) => `${owner.appsDir}/${app}/app.yaml`);
+  const folders = new Map(apps.map((app) => [app, folderOf(app, owner.releases?.get(app) ?? localRelease)]));
+  const answer = await runJob(machine, owner, { job: 'manifest', apps: [...apps], folders: Object.fromEntries(folders) });
+  return parseManifestAnswer(answer, owner.tenant, apps, (app) => `${owner.appsDir}/${folders.get(app)}/app.yaml`);
 }
 
-async function readCapped(stream: NodeJS.ReadableStream | null, maxBytes: number): Promise<string> {
+function folderOf(app: AppName, release: string): string {
+  return release === localRelease ? app : `${app}/${linkTextOf(release)}`;
+}
+
+export async function readCapped(stream: NodeJS.ReadableStream | null, maxBytes: number): Promise<string> {
   let output = '';
   for await (const chunk of stream ?? []) if (output.length < maxBytes) output += String(chunk);
   return output;

@@ -14,7 +14,7 @@ import { makeServiceUser, type UnixUser } from '../privileged/users.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { gatewayOf } from './egress-places.ts';
 import { type MissingLayer, probeLayer } from './layers.ts';
-import type { Machine } from './machine.ts';
+import { createMachineSpares, type Machine } from './machine.ts';
 import type { Paths } from './paths.ts';
 import { createSandboxRegistry } from './sandbox-registry.ts';
 
@@ -66,7 +66,12 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   const launcher = filtered ?? createLauncher(unfiltered);
   const stalls = watchStalls((owner, heldUpMs) => log.error({ owner, heldUpMs }, 'what held up the daemon again and again was ended'));
   const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log, stalls });
-  return { machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log, stalls }, missingLayers, unlock };
+  const spares = createMachineSpares(programs, paths);
+  return {
+    machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log, spares, stalls },
+    missingLayers,
+    unlock,
+  };
 }
 
 function makeDirectories(paths: Paths, edgeUser: UnixUser): void {

@@ -5,13 +5,17 @@ import type { AccessLogsResult } from '../protocol/access.ts';
 import type { controlCalls, GrantStatus, LogLinesEvent, ReloadResult, Status } from '../protocol/control.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import type { AccessReader } from './access-reader.ts';
-import { restartApp, startApp, stopApp } from './app-operations.ts';
+import { restartApp, scaleApp, startApp, stopApp } from './app-operations.ts';
 import { createAudited } from './audited.ts';
 import { createCertificateOperations } from './certificate-operations.ts';
 import type { CertsLink } from './certs-link.ts';
 import type { Caller, ControlOperations } from './control-server.ts';
 import { createDomainOperations } from './domain-operations.ts';
 import type { Paths } from './paths.ts';
+import type { Schedules } from './schedule-keeper.ts';
+import { createScheduleOperations } from './schedule-operations.ts';
+import { createReleaseOperations } from './release-operations.ts';
+import type { Releases } from './releases.ts';
 import { createSecretOperations } from './secret-operations.ts';
 import type { SecretVault } from './secret-vault.ts';
 import { createShellOperations } from './shell-operations.ts';
@@ -30,7 +34,9 @@ export interface OperationParts {
   certs: CertsLink | undefined;
   paths: Paths;
   vault: SecretVault;
+  schedules: Schedules;
   sessions: Sessions;
+  releases: Releases;
   findTenant: (name: string) => Tenant | undefined;
   tenants: () => Tenant[];
   verifier: Verifier;
@@ -40,7 +46,7 @@ export interface OperationParts {
   status: (only?: TenantName) => Status;
   /** Before `status`, of what has to be asked for. */
   readUse: () => Promise<void>;
-  reload: () => Promise<ReloadResult>;
+  reload: (withEdges: boolean) => Promise<ReloadResult>;
 }
 
 type LogParams = z.infer<typeof controlCalls.logs>;
@@ -106,17 +112,32 @@ export function createOperations(parts: OperationParts): ControlOperations {
         throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `there is no tenant ${tenant}`, 'see tenantctl status');
       return result;
     },
-    reload: (_, { actor }) =>
-      audited({ tenant: '', action: 'reload', actor, look: () => status().tenants.map(({ name }) => name) }, reload),
+    reload: ({ edges = false }, { actor }) => {
+      const look = () =>
+        edges
+          ? status().edge.processes
+          : tenants()
+              .map(({ name }) => name)
+              .sort();
+      return audited({ tenant: '', action: edges ? 'reload-edges' : 'reload', actor, look }, () => reload(edges));
+    },
     grants: ({ tenant }) => ({ grants: parts.listGrants(tenant === undefined ? undefined : tenantOf(tenant).name) }),
     'app-restart': changeApp('app-restart', restartApp),
     'app-stop': changeApp('app-stop', stopApp),
     'app-start': changeApp('app-start', startApp),
+    'app-scale': ({ tenant: name, app: appName, workers }, { actor }) => {
+      const tenant = tenantOf(name);
+      const app = appOf(tenant, appName);
+      const look = (): unknown => ({ app, workers: store.lifecycle.scaleOf(tenant.name, app) ?? 'auto' });
+      return audited({ tenant: tenant.name, action: 'app-scale', actor, look }, () => scaleApp(tenant, app, workers));
+    },
     ...createCertificateOperations({ certs, audited, tenantOf, tenants, localCaFile: paths.localCaFile }),
     ...createDomainOperations({ paths, store, audited, tenantOf, refresh }),
     ...createVerifyOperations({ verifier: parts.verifier, probes: parts.probes, config: parts.config, tenantOf, tenants }),
     ...createSecretOperations({ vault, rows: store.secrets, audited, tenantOf }),
+    ...createScheduleOperations({ schedules: parts.schedules, rows: store.schedules, audited, tenantOf, appOf, tenants }),
     ...createShellOperations({ sessions: parts.sessions, tenantOf, appOf }),
+    ...createReleaseOperations({ releases: parts.releases, tenantOf, appOf }),
     logs: readLogs,
     'access-logs': readAccessLogs,
   };

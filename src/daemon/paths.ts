@@ -1,4 +1,5 @@
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
+import { linkTextOf, localRelease } from '../base/release-ids.ts';
 import { strangersLogsFolder } from '../protocol/edge-paths.ts';
 
 /**
@@ -14,12 +15,27 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
   const dataRootOf = (tenant: TenantName): string => `${tenantStateDirOf(tenant)}/data`;
   const socketsDirOf = (tenant: TenantName): string => `${runDir}/sockets/${tenant}`;
   const pipesDirOf = (tenant: TenantName): string => `${runDir}/pipes/${tenant}`;
+  const appDirOf = (tenant: TenantName, app: AppName): string => `${tenantsDir}/${tenant}/apps/${app}`;
+  const releaseDirOf = (tenant: TenantName, app: AppName, release: string): string => `${appDirOf(tenant, app)}/${linkTextOf(release)}`;
   // No tenant has this name: a tenant's has no `_`.
   const edgeLogsDir = `${logDir}/_edge`;
   return {
     ...directories,
     roots: [tenantsDir, stateDir, runDir, logDir],
     database: `${stateDir}/state.db`,
+    /** The database, and what keeps it. */
+    state: {
+      database: `${stateDir}/state.db`,
+      copy: `${stateDir}/state.db.copy`,
+      /** Followed by when that was. */
+      damaged: `${stateDir}/state.db.damaged`,
+      mark: `${stateDir}/state.db.mark`,
+      runMark: `${runDir}/state.mark`,
+      notice: `${stateDir}/state.db.notice`,
+      beginAnew: `${stateDir}/state.db.begin-anew`,
+      journal: `${stateDir}/uids.journal`,
+      reserve: `${stateDir}/reserve`,
+    },
     /** Wraps what the database holds sealed; root's alone. */
     machineKeyFile: `${stateDir}/machine.key`,
     /** The private copy of bubblewrap: not in runDir, which may be mounted noexec. */
@@ -31,8 +47,8 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     forwardingFile: `${runDir}/forwarding.json`,
     controlDir: `${runDir}/control`,
     operatorSocket: `${runDir}/control/operator.sock`,
+    /** A folder for each edge master, with its control socket. */
     edgeDir: `${runDir}/edge`,
-    edgeSocket: `${runDir}/edge/control.sock`,
     certsDir: `${runDir}/certs`,
     certsSocket: `${runDir}/certs/control.sock`,
     resolverDir: `${runDir}/resolver`,
@@ -54,15 +70,28 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     socketsDir: `${runDir}/sockets`,
     hostsDir: `${runDir}/hosts`,
     pipesDir: `${runDir}/pipes`,
+    /** Nobody's yet. */
+    sparePipesDir: `${runDir}/spare-pipes`,
 
     tenantDirOf: (tenant: TenantName) => `${tenantsDir}/${tenant}`,
     appsDirOf: (tenant: TenantName) => `${tenantsDir}/${tenant}/apps`,
-    appDirOf: (tenant: TenantName, app: AppName) => `${tenantsDir}/${tenant}/apps/${app}`,
+    appDirOf,
+    releasesDirOf: (tenant: TenantName, app: AppName) => `${appDirOf(tenant, app)}/releases`,
+    /** All names down to it are root's; what it holds is the app's. */
+    releaseDirOf,
+    /** `releases/<id>`: what it points to is the current release. */
+    currentLinkOf: (tenant: TenantName, app: AppName) => `${appDirOf(tenant, app)}/current`,
+    /** What is bound at /apps/<app>. */
+    codeDirOf: (tenant: TenantName, app: AppName, release: string) =>
+      release === localRelease ? appDirOf(tenant, app) : releaseDirOf(tenant, app, release),
     tenantsStateDir,
     tenantStateDirOf,
     /** Root's own, as what is in there: the mount point of its disk, seen by its own sandboxes. */
     dataRootOf,
     diskImageOf: (tenant: TenantName) => `${tenantStateDirOf(tenant)}/disk.img`,
+    /** Of the build that runs, and where it is mounted, for the build alone. */
+    buildImageOf: (tenant: TenantName, app: AppName) => `${tenantStateDirOf(tenant)}/build-${app}.img`,
+    buildDirOf: (tenant: TenantName, app: AppName) => `${tenantStateDirOf(tenant)}/build-${app}`,
     appsDataDirOf: (tenant: TenantName) => `${dataRootOf(tenant)}/apps`,
     dataDirOf: (tenant: TenantName, app: AppName) => `${dataRootOf(tenant)}/apps/${app}`,
     /** Of the tenant's own user: what shells of the tenant see as /data. */

@@ -3,6 +3,10 @@ import type { HostState } from './tenant-host.ts';
 
 /** What is wanted of a tenant, each part as a key: equal keys mean that nothing is to be done. */
 export interface WantedTenant {
+  /** False: all its apps sleep, and nothing of it is to be there but its routes. */
+  awake: boolean;
+  /** Apps for which somebody waits: one worker of each is started at once, without waiting for the host. */
+  woken: readonly AppName[];
   limitsKey: string;
   /** '' where nothing is open. */
   egressKey: string;
@@ -38,6 +42,7 @@ export type Step =
   | { do: 'set-egress' }
   | { do: 'read-manifests'; apps: readonly AppName[] }
   | { do: 'publish-routes' }
+  | { do: 'start-woken'; apps: readonly AppName[] }
   | { do: 'start-host' }
   | { do: 'configure-host' }
   | { do: 'withdraw-routes' }
@@ -48,7 +53,8 @@ export type Step =
 
 /** The next step from what is there to what is wanted (undefined: no such tenant), or undefined when all is done that can be now. */
 export function nextStep(wanted: WantedTenant | undefined, actual: ActualTenant): Step | undefined {
-  return wanted ? nextStepUp(wanted, actual) : nextStepDown(actual);
+  if (!wanted) return nextStepDown(actual);
+  return wanted.awake ? nextStepUp(wanted, actual) : nextStepToSleep(wanted, actual);
 }
 
 function nextStepUp(wanted: WantedTenant, actual: ActualTenant): Step | undefined {
@@ -57,6 +63,7 @@ function nextStepUp(wanted: WantedTenant, actual: ActualTenant): Step | undefine
   if (actual.egressKey !== wanted.egressKey) return { do: 'set-egress' };
   if (wanted.appsWithoutManifest.length > 0) return { do: 'read-manifests', apps: wanted.appsWithoutManifest };
   if (actual.routesKey !== wanted.routesKey) return { do: 'publish-routes' };
+  if (wanted.woken.length > 0) return { do: 'start-woken', apps: wanted.woken };
   return nextHostStep(wanted, actual);
 }
 
@@ -68,6 +75,14 @@ function nextHostStep(wanted: WantedTenant, actual: ActualTenant): Step | undefi
   if (actual.configureKey !== wanted.configureKey) return { do: 'configure-host' };
   // Last: what is stored serves already.
   return wanted.staleApps.length > 0 ? { do: 'read-manifests', apps: wanted.staleApps } : undefined;
+}
+
+/** The edge keeps its routes, and holds who comes. */
+function nextStepToSleep(wanted: WantedTenant, actual: ActualTenant): Step | undefined {
+  if (actual.routesKey !== wanted.routesKey) return { do: 'publish-routes' };
+  // It is to know that its workers do not fail.
+  if (actual.host === 'connected' && actual.workers > 0 && actual.configureKey !== wanted.configureKey) return { do: 'configure-host' };
+  return nextStepDown({ ...actual, routesKey: '' });
 }
 
 /** Routes first, so that nothing new arrives; then the workers drain; then the rest goes. */

@@ -28,6 +28,8 @@ export function createReconciler(options: {
   find: (tenant: TenantName) => Advancing | undefined;
   concurrency: number;
   log: Log;
+  /** It was moved on as far as it goes now. */
+  onRest?: (tenant: TenantName) => void;
 }): Reconciler {
   const waiting = new Set<TenantName>();
   const running = new Set<TenantName>();
@@ -52,6 +54,7 @@ export function createReconciler(options: {
       options.log.error({ tenant, error: messageOf(error) }, 'a tenant could not be moved on');
     } finally {
       running.delete(tenant);
+      options.onRest?.(tenant);
       startMore();
     }
   }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Log } from '../base/log.ts';
 import { errnoOf, messageOf } from '../base/errors.ts';
 import type { StallWatch } from '../base/stall-watch.ts';
-import type { ControlGroups } from '../privileged/cgroups.ts';
+import type { ControlGroups, ResourceLimits } from '../privileged/cgroups.ts';
 import { isSameProcess, signalProcess } from '../privileged/processes.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import { commandOf, isSandboxAlive, killSandbox, type Launcher, type LaunchOptions } from '../privileged/sandboxes.ts';
@@ -27,6 +27,13 @@ const sandboxRecord = z.strictObject({
   role: z.unknown(),
 });
 export type SandboxRecord = z.infer<typeof sandboxRecord>;
+
+export interface SandboxGroup {
+  tenant: string;
+  member: string;
+  /** Within the tenant's; default: those. */
+  limits?: ResourceLimits;
+}
 
 export interface SandboxExit {
   /** As a shell shows it: 128 + signal number for a killed command; null when nobody could tell. */
@@ -71,11 +78,7 @@ export interface Sandbox {
  */
 export interface SandboxRegistry {
   /** `group` names the control group its processes join; the files are asked for here. */
-  start(
-    spec: SandboxSpec,
-    options: Omit<LaunchOptions, 'controlGroupFiles'> & { group?: { tenant: string; member: string } },
-    role: unknown,
-  ): Promise<Sandbox>;
+  start(spec: SandboxSpec, options: Omit<LaunchOptions, 'controlGroupFiles'> & { group?: SandboxGroup }, role: unknown): Promise<Sandbox>;
   /** The living ones of the daemon before; called once, first. */
   adopt(onEnded?: (ended: Pick<SandboxRecord, 'role' | 'startedAtMs'>, exit: SandboxExit) => void): Promise<Sandbox[]>;
   /** Called with each sandbox that is started from now on. */
@@ -127,11 +130,12 @@ export function createSandboxRegistry(options: {
     }
   }
 
-  async function finish(record: SandboxRecord): Promise<SandboxExit> {
+  async function finish(record: SandboxRecord, printed?: Promise<void>): Promise<SandboxExit> {
     const { group } = record;
     // Read before the kill: from then on, the code would be that of the kill.
     const exitCode = launcher.exitCodeOf(record.id) ?? null;
     killSandbox(record);
+    await printed;
     const outOfMemory = group !== undefined && wasKilled(exitCode) && (groups?.outOfMemoryKills(group.tenant, group.member) ?? 0) > 0;
     try {
       if (group) await groups?.removeMember(group.tenant, group.member);
@@ -144,8 +148,13 @@ export function createSandboxRegistry(options: {
     return { exitCode, outOfMemory };
   }
 
-  function wrap(record: SandboxRecord, ended: Promise<void>, streams: Pick<Sandbox, 'stdout' | 'duplex'>): Sandbox {
-    const exited = ended.then(() => finish(record));
+  function wrap(
+    record: SandboxRecord,
+    ended: Promise<void>,
+    streams: Pick<Sandbox, 'stdout' | 'duplex'>,
+    printed?: Promise<void>,
+  ): Sandbox {
+    const exited = ended.then(() => finish(record, printed));
     const sandbox: Sandbox = {
       id: record.id,
       startedAtMs: record.startedAtMs,
@@ -202,7 +211,7 @@ export function createSandboxRegistry(options: {
 
   return {
     async start(spec, { group, ...launch }, role) {
-      const controlGroupFiles = (group && groups?.makeMember(group.tenant, group.member)) ?? [];
+      const controlGroupFiles = (group && groups?.makeMember(group.tenant, group.member, group.limits)) ?? [];
       try {
         const launched = await launcher.launch(spec, { ...launch, controlGroupFiles });
         const { monitor, reaper, pidNamespace } = launched;
@@ -211,14 +220,14 @@ export function createSandboxRegistry(options: {
           monitor,
           reaper,
           pidNamespace,
-          ...(group && { group }),
+          ...(group && { group: { tenant: group.tenant, member: group.member } }),
           startedAtMs: Date.now(),
           promise: promiseOf(spec, launch),
           role,
         };
         saveOrKill(record);
-        const { stdout, duplex } = launched;
-        const sandbox = wrap(record, launched.monitorExited, { stdout, duplex });
+        const { stdout, duplex, printed } = launched;
+        const sandbox = wrap(record, launched.monitorExited, { stdout, duplex }, printed);
         // The edge, certs and the like say nothing for anybody else.
         const owner = group && tenantOfGroup(group.tenant) !== '' ? group.tenant : undefined;
         if (owner !== undefined) for (const end of launched.connections) stalls.own(end, owner, () => killSandbox(record));

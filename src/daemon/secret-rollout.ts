@@ -34,10 +34,9 @@ function changeHeld({ picture }: Tenant, change: () => void): AppName[] {
 async function replaceInTurn(tenant: Tenant, apps: readonly AppName[]): Promise<void> {
   const faults: unknown[] = [];
   for (const app of apps) {
-    const before = tenant.stateOf(app);
     tenant.releaseSecrets(app);
     if (!tenant.isConfigured() || !hasWorkers(tenant, app)) continue;
-    await untilServed(tenant, app, before).catch((error: unknown) => faults.push(error));
+    await untilServed(tenant, app).catch((error: unknown) => faults.push(error));
   }
   if (faults.length > 0) throw notServed(faults);
 }

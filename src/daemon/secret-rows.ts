@@ -1,6 +1,7 @@
-import type { DatabaseSync } from 'node:sqlite';
 import type { AppName, TenantName } from '../base/ids.ts';
+import type { StateDatabase } from './state-database.ts';
 import { inTransaction } from './transaction.ts';
+import { upsert } from './upsert.ts';
 
 /** One app's, or '' for all apps of the tenant. */
 export type SecretScope = AppName | '';
@@ -55,16 +56,18 @@ export const secretTables = `
   CREATE TABLE secrets (tenant TEXT NOT NULL, app TEXT NOT NULL, name TEXT NOT NULL, revision TEXT NOT NULL, key_version INTEGER NOT NULL,
     sealed BLOB NOT NULL, set_at TEXT NOT NULL, set_by TEXT NOT NULL, PRIMARY KEY (tenant, app, name)) STRICT;`;
 
-export function createSecretRows(database: DatabaseSync): SecretRows {
+const putSecretSql = upsert('secrets', ['tenant', 'app', 'name'], ['revision', 'key_version', 'sealed', 'set_at', 'set_by']);
+
+export function createSecretRows(database: StateDatabase): SecretRows {
   const all = (sql: string, ...values: string[]): Record<string, unknown>[] => database.prepare(sql).all(...values);
   const run = (sql: string, ...values: (string | number | Uint8Array)[]): number => Number(database.prepare(sql).run(...values).changes);
 
   function putDataKey({ tenant, version, machineKeyId, wrapped }: DataKeyRow): void {
-    run('INSERT OR REPLACE INTO data_keys VALUES (?, ?, ?, ?)', tenant, version, machineKeyId, wrapped);
+    run(upsert('data_keys', ['tenant'], ['version', 'machine_key', 'wrapped']), tenant, version, machineKeyId, wrapped);
   }
 
   function putSecret(tenant: TenantName, { app, name, revision, keyVersion, sealed, setAt, setBy }: SecretRow): void {
-    run('INSERT OR REPLACE INTO secrets VALUES (?, ?, ?, ?, ?, ?, ?, ?)', tenant, app, name, revision, keyVersion, sealed, setAt, setBy);
+    run(putSecretSql, tenant, app, name, revision, keyVersion, sealed, setAt, setBy);
   }
 
   /** What was replaced leaves the write-ahead log, too. */

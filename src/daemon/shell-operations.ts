@@ -24,9 +24,16 @@ export function createShellOperations(parts: {
     if (secrets && app === undefined) {
       throw new TenantdError('TENANTD_E_INVALID_REQUEST', 'secrets belong to apps', `name one, as in ${tenant.name}/site`);
     }
-    const twin = await twinOf(tenant, app);
-    const settings = { ...(command && { command }), ...(tty && { tty: tty satisfies TerminalSize }) };
-    return parts.sessions.open({ kind, actor, tenant: tenant.name, app, settings, secrets, twin });
+    // From when it is open, the session itself does.
+    const { ready, release } = tenant.keepAwake();
+    ready.catch(() => undefined);
+    try {
+      const twin = await twinOf(tenant, app);
+      const settings = { ...(command && { command }), ...(tty && { tty: tty satisfies TerminalSize }) };
+      return await parts.sessions.open({ kind, actor, tenant: tenant.name, app, settings, secrets, twin });
+    } finally {
+      release();
+    }
   }
 
   return {

@@ -46,6 +46,8 @@ export interface SessionsParts {
   store: Pick<Store, 'appendAudit'>;
   vault: Pick<SecretVault, 'handOver'>;
   settings: DaemonConfig['shells'];
+  /** Of one of the tenant: it may sleep now. */
+  onEnd: (tenant: TenantName) => void;
 }
 
 export const sessionRole = z.strictObject({
@@ -95,6 +97,7 @@ export function createSessions({ machine, store, vault, ...parts }: SessionsPart
     const forget = (): void => {
       sessions.delete(facts.session);
       gone.resolve();
+      parts.onEnd(facts.tenant);
     };
     try {
       const { recordBytes, record, keep } = settings;

@@ -1,7 +1,7 @@
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
-import type { AppState, AppStatus, NetworkStatus, TenantState, TenantStatus, WorkerStatus } from '../protocol/control.ts';
-import { localRelease } from './app-order.ts';
+import type { AppState, AppStatus, NetworkStatus, TenantStatus, WorkerStatus } from '../protocol/control.ts';
+import { localRelease } from '../base/release-ids.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import type { Tenant } from './tenant.ts';
 import type { Worker } from './workers.ts';
@@ -14,7 +14,8 @@ export function tenantStatus(machine: Machine, tenant: Tenant, network: NetworkS
   return {
     name: tenant.name,
     uid: tenant.resources.uid(),
-    state: tenantState(tenant),
+    state: tenant.life().state,
+    since: new Date(tenant.life().sinceMs).toISOString(),
     plan: desired?.config.plan ?? '',
     domains: (desired?.domains ?? []).map(({ name }) => name),
     problems: tenant.problems(),
@@ -33,6 +34,7 @@ export function brokenStatus({ name, problems }: { name: TenantName; problems: r
     name,
     uid: 0,
     state: 'failed',
+    since: new Date().toISOString(),
     plan: '',
     domains: [],
     problems: [...problems],
@@ -43,49 +45,31 @@ export function brokenStatus({ name, problems }: { name: TenantName; problems: r
   };
 }
 
-function tenantState(tenant: Tenant): TenantState {
-  if (!tenant.picture.desired()) return 'removing';
-  if (tenant.isConfigured()) return 'running';
-  const isBroken = tenant.problems().some(({ code }) => blockingCodes.has(code));
-  return isBroken ? 'failed' : 'starting';
-}
-
-const blockingCodes = new Set([
-  'TENANTD_E_LAYER_MISSING',
-  'TENANTD_E_DISK_IMAGE',
-  'TENANTD_E_USER',
-  'TENANTD_E_SANDBOX',
-  'TENANTD_E_HOST_FAILED',
-  'TENANTD_E_STATE',
-  'TENANTD_E_INTERNAL',
-]);
-
 function appStatus(machine: Machine, tenant: Tenant, app: AppName): AppStatus {
   const told = tenant.stateOf(app);
   const known = tenant.picture.apps().get(app);
+  const asleepSinceMs = tenant.picture.asleepSince(app);
+  const schedules = tenant.schedulesOf(app);
   return {
     name: app,
     kind: known?.spec.kind ?? null,
     state: appState(tenant, app),
+    since: new Date(asleepSinceMs ?? tenant.lives.of(app).sinceMs).toISOString(),
     ...(told?.reason !== undefined && { reason: told.reason }),
     ...(told?.lastLines !== undefined && { lastLines: told.lastLines }),
     ...(told?.nextTryAtMs !== undefined && { nextTryAt: new Date(told.nextTryAtMs).toISOString() }),
-    release: localRelease,
+    release: known?.served.release ?? localRelease,
     urls: tenant.urlsOf(app),
     restarts: told?.restarts ?? 0,
+    ...((told?.failures ?? 0) > 0 && { failures: told?.failures ?? 0 }),
     workers: workersOf(tenant, app).map((worker) => workerStatus(machine, tenant, worker)),
+    ...(schedules.length > 0 && { schedules }),
   };
 }
 
-/** Where the host and the daemon differ, what the daemon itself sees counts. */
 export function appState(tenant: Tenant, app: AppName): AppState {
-  const known = tenant.picture.apps().get(app);
-  if (!known) return tenant.picture.problems().some((problem) => problem.app === app) ? 'failed' : 'starting';
-  if (known.spec.desired === 'stopped') return 'stopped';
-  if (workersOf(tenant, app).some(({ ready, draining }) => ready && !draining)) return 'running';
-  const told = tenant.stateOf(app)?.state;
-  if (told === 'failed') return 'failed';
-  return told === 'running' && known.spec.kind === 'static' ? 'running' : 'starting';
+  tenant.lives.look();
+  return tenant.lives.of(app).state;
 }
 
 export function workersOf(tenant: Tenant, app: AppName): Worker[] {

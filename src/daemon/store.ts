@@ -1,10 +1,15 @@
-import { statSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import { isValidChain, sealEntry, type AuditEntry, type AuditRecord } from './audit.ts';
-import { createSecretRows, type SecretRows, secretTables } from './secret-rows.ts';
+import { createLifecycleRows, type LifecycleRows } from './lifecycle-rows.ts';
+import { createReleaseRows, type ReleaseRows } from './release-rows.ts';
+import { createScheduleRows, type ScheduleRows } from './schedule-rows.ts';
+import { createSecretRows, type SecretRows } from './secret-rows.ts';
+import { type StateDatabase, wrapDatabase } from './state-database.ts';
+import { openDatabase } from './state-schema.ts';
 import { inTransaction } from './transaction.ts';
+import type { GivenUid, UidJournal } from './uid-journal.ts';
+import { upsert } from './upsert.ts';
 
 /** What is remembered of one app: its last good manifest (as checked JSON) and which workers are current. */
 export interface StoredApp {
@@ -12,6 +17,8 @@ export interface StoredApp {
   /** Hash of all that a worker is started from; when it changes, `generation` grows. */
   generationKey: string;
   generation: number;
+  /** That the manifest is of. */
+  release: string;
 }
 
 /**
@@ -24,22 +31,34 @@ export interface Store {
    * of a Unix user of the tenant's name, left by an earlier state: it is taken if it is in the range and nobody else's.
    */
   uidOf(tenant: TenantName, app: AppName | '', present?: number): number;
+  /** Undefined: it was never given one. */
+  knownUid(tenant: TenantName): number | undefined;
+  /** All of them. */
+  givenUids(): GivenUid[];
   /** Last good tenant.yaml, as the text that was read. */
   configTextOf(tenant: TenantName): string | undefined;
-  setConfigText(tenant: TenantName, text: string): void;
+  /** All of them or, when it throws, none. */
+  setConfigTexts(texts: Iterable<readonly [TenantName, string]>): void;
   tenantsWithConfig(): TenantName[];
   /** Who has each domain: kept while the tenant lists it, also while its files are broken. */
   domainOwners(): Map<string, TenantName>;
   replaceDomainOwners(owners: ReadonlyMap<string, string>): void;
   appOf(tenant: TenantName, app: AppName): StoredApp | undefined;
   setApp(tenant: TenantName, app: AppName, stored: StoredApp): void;
-  isStopped(tenant: TenantName, app: AppName): boolean;
-  setStopped(tenant: TenantName, app: AppName, stopped: boolean): void;
+  readonly lifecycle: LifecycleRows;
+  readonly releases: ReleaseRows;
+  readonly schedules: ScheduleRows;
   /** Sealed: what opens them is not in here. */
   readonly secrets: SecretRows;
+  /** What is written within is written at once, and with one wait for the disk. Throws when it is not. */
+  together(work: () => void): void;
   appendAudit(entry: AuditEntry): AuditRecord;
   /** False when a record was edited, cut out or put elsewhere. */
   verifyAudit(): boolean;
+  /** After it was put back: no worker that lives may be taken for one of a generation that comes. */
+  skipGenerations(): void;
+  /** Throws TENANTD_E_STATE while nothing can be written: before what can't be taken back. */
+  assertWritable(): void;
   close(): void;
 }
 
@@ -48,29 +67,19 @@ export interface UidRange {
   count: number;
   /** Of another program's users: not to be given out. */
   isTaken(uid: number): boolean;
+  /** What was given, whatever the database knows of it. */
+  journal?: UidJournal;
 }
 
-/** What each version has more than the one before it. */
-const migrations = [
-  `CREATE TABLE uids (tenant TEXT NOT NULL, app TEXT NOT NULL, uid INTEGER NOT NULL UNIQUE, PRIMARY KEY (tenant, app)) STRICT;
-  CREATE TABLE configs (tenant TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL) STRICT;
-  CREATE TABLE domains (tenant TEXT NOT NULL, domain TEXT NOT NULL UNIQUE, PRIMARY KEY (tenant, domain)) STRICT;
-  CREATE TABLE apps (tenant TEXT NOT NULL, app TEXT NOT NULL, manifest TEXT NOT NULL, generation_key TEXT NOT NULL,
-    generation INTEGER NOT NULL, PRIMARY KEY (tenant, app)) STRICT;
-  CREATE TABLE stopped_apps (tenant TEXT NOT NULL, app TEXT NOT NULL, PRIMARY KEY (tenant, app)) STRICT;
-  CREATE TABLE audit (tenant TEXT NOT NULL, sequence INTEGER NOT NULL UNIQUE, time TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
-    before TEXT NOT NULL, after TEXT NOT NULL, outcome TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL,
-    PRIMARY KEY (tenant, sequence)) STRICT;
-  CREATE TRIGGER audit_is_append_only_1 BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
-  CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;`,
-  secretTables,
-];
-const schemaVersion = migrations.length;
-
-/** Throws TENANTD_E_STATE when the file can't be opened, is no state store, or is from a newer version. */
+/** Throws TENANTD_E_STATE when the file can't be opened, is no state store, or is from a version that this one can't use. */
 export function openStore(file: string, uids: UidRange): Store {
+  return naming(file, () => createStore(wrapDatabase(openDatabase(file).database), uids));
+}
+
+/** An error that says which file can't be used. */
+export function naming<Result>(file: string, open: () => Result): Result {
   try {
-    return createStore(openDatabase(file), uids);
+    return open();
   } catch (error) {
     if (error instanceof TenantdError) throw error;
     const fix = `move ${file} away and restore it from a backup; nothing was changed`;
@@ -78,52 +87,22 @@ export function openStore(file: string, uids: UidRange): Store {
   }
 }
 
-function openDatabase(file: string): DatabaseSync {
-  const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  const database = new DatabaseSync(file, { timeout: 5_000 });
-  try {
-    // Before anything is written: what is refused stays as it is.
-    const version = assertOurs(database, file, sizeBytes);
-    // What is deleted is overwritten: a wrapped key that was replaced must not be found on the disk.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;');
-    if (version < schemaVersion) inTransaction(database, () => migrate(database, version));
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
+/** More than any app had since the copy was made. */
+const skippedGenerations = 100_000;
+const configSql = upsert('configs', ['tenant'], ['text']);
+const appSql = upsert('apps', ['tenant', 'app'], ['manifest', 'generation_key', 'generation', 'release']);
+const auditColumns = ['tenant', 'sequence', 'time', 'actor', 'action', 'before', 'after', 'outcome', 'previous_hash', 'hash'];
+const auditSql = `INSERT INTO audit (${auditColumns.join(', ')}) VALUES (${auditColumns.map(() => '?').join(', ')})`;
 
-function migrate(database: DatabaseSync, version: number): void {
-  for (const migration of migrations.slice(version)) database.exec(migration);
-  database.exec(`PRAGMA user_version = ${schemaVersion}`);
-}
-
-/** Answers with the version of the store; 0 for a file that is new. */
-function assertOurs(database: DatabaseSync, file: string, sizeBytes: number): number {
-  const numberOf = (sql: string): number => Number(Object.values(database.prepare(sql).get() ?? {})[0]);
-  const version = numberOf('PRAGMA user_version');
-  if (version > schemaVersion) {
-    throw new TenantdError(
-      'TENANTD_E_STATE',
-      `${file} is of version ${version}, newer than this tenantd knows (${schemaVersion})`,
-      'start the newer tenantd',
-    );
-  }
-  // SQLite takes a file of a few bytes for a new one, and another program's database for one of version 0.
-  const isNew = sizeBytes === 0 || (numberOf('PRAGMA page_count') > 0 && numberOf('SELECT count(*) FROM sqlite_schema') === 0);
-  if (version === 0 && !isNew) throw new Error('it holds something else');
-  return version;
-}
-
-function createStore(database: DatabaseSync, uids: UidRange): Store {
+export function createStore(database: StateDatabase, uids: UidRange): Store {
   const one = (sql: string, ...values: (string | number)[]): Record<string, unknown> | undefined => database.prepare(sql).get(...values);
   const all = (sql: string): Record<string, unknown>[] => database.prepare(sql).all();
   const run = (sql: string, ...values: (string | number)[]): void => void database.prepare(sql).run(...values);
 
   function newUid(): number {
-    const highest = Number(one('SELECT max(uid) AS uid FROM uids')?.['uid'] ?? uids.first - 1);
-    for (let uid = Math.max(highest + 1, uids.first); uid < uids.first + uids.count; uid++) if (!uids.isTaken(uid)) return uid;
+    const highest = Number(one('SELECT max(uid) AS uid FROM uids')?.['uid'] ?? 0);
+    for (let uid = Math.max(highest + 1, (uids.journal?.highest() ?? 0) + 1, uids.first); uid < uids.first + uids.count; uid++)
+      if (!uids.isTaken(uid)) return uid;
     throw new TenantdError(
       'TENANTD_E_USER',
       `all ${uids.count} uids from ${uids.first} on are used`,
@@ -132,8 +111,26 @@ function createStore(database: DatabaseSync, uids: UidRange): Store {
   }
 
   function isFree(uid: number | undefined): uid is number {
-    if (uid === undefined || uid < uids.first || uid >= uids.first + uids.count) return false;
+    return uid !== undefined && uid >= uids.first && uid < uids.first + uids.count && isUnused(uid);
+  }
+
+  function isUnused(uid: number): boolean {
     return one('SELECT 1 FROM uids WHERE uid = ?', uid) === undefined;
+  }
+
+  function knownUid(tenant: TenantName, app: AppName | ''): number | undefined {
+    const row = one('SELECT uid FROM uids WHERE tenant = ? AND app = ?', tenant, app);
+    return row && Number(row['uid']);
+  }
+
+  /** Given to it by a database that is newer than this one. */
+  function journalledUid(tenant: TenantName, app: AppName | ''): number | undefined {
+    const uid = uids.journal?.uidOf(tenant, app);
+    return uid !== undefined && isUnused(uid) ? uid : undefined;
+  }
+
+  function domainOwners(): Map<string, TenantName> {
+    return new Map(all('SELECT tenant, domain FROM domains').map((row) => [String(row['domain']), row['tenant'] as TenantName]));
   }
 
   function lastHash(): { sequence: number; hash: string } {
@@ -142,78 +139,87 @@ function createStore(database: DatabaseSync, uids: UidRange): Store {
   }
 
   return {
+    knownUid: (tenant) => knownUid(tenant, ''),
     uidOf: (tenant, app, present) =>
+      knownUid(tenant, app) ??
       inTransaction(database, () => {
-        const known = one('SELECT uid FROM uids WHERE tenant = ? AND app = ?', tenant, app);
-        if (known) return Number(known['uid']);
-        const uid = isFree(present) ? present : newUid();
-        run('INSERT INTO uids (tenant, app, uid) VALUES (?, ?, ?)', tenant, app, uid);
+        const uid = knownUid(tenant, app) ?? journalledUid(tenant, app) ?? (isFree(present) ? present : newUid());
+        run('INSERT OR IGNORE INTO uids (tenant, app, uid) VALUES (?, ?, ?)', tenant, app, uid);
+        uids.journal?.add([{ tenant, app, uid }]);
         return uid;
       }),
 
+    givenUids: () =>
+      all('SELECT tenant, app, uid FROM uids').map(({ tenant, app, uid }) => ({
+        ...{ tenant: String(tenant), app: String(app), uid: Number(uid) },
+      })),
+
     configTextOf: (tenant) => one('SELECT text FROM configs WHERE tenant = ?', tenant)?.['text'] as string | undefined,
-    setConfigText: (tenant, text) =>
-      run('INSERT INTO configs VALUES (?, ?) ON CONFLICT (tenant) DO UPDATE SET text = excluded.text', tenant, text),
+    setConfigTexts: (texts) =>
+      inTransaction(database, () => {
+        for (const [tenant, text] of texts) run(configSql, tenant, text);
+      }),
     tenantsWithConfig: () => all('SELECT tenant FROM configs ORDER BY tenant').map((row) => row['tenant'] as TenantName),
 
-    domainOwners: () =>
-      new Map(all('SELECT tenant, domain FROM domains').map((row) => [String(row['domain']), row['tenant'] as TenantName])),
+    domainOwners,
     replaceDomainOwners: (owners) =>
       inTransaction(database, () => {
-        const insert = database.prepare('INSERT INTO domains (tenant, domain) VALUES (?, ?)');
-        run('DELETE FROM domains');
-        for (const [domain, tenant] of owners) insert.run(tenant, domain);
+        const left = domainOwners();
+        for (const [domain, tenant] of owners) {
+          const before = left.get(domain);
+          left.delete(domain);
+          if (before === tenant) continue;
+          if (before !== undefined) run('DELETE FROM domains WHERE domain = ?', domain);
+          run('INSERT INTO domains (tenant, domain) VALUES (?, ?)', tenant, domain);
+        }
+        for (const domain of left.keys()) run('DELETE FROM domains WHERE domain = ?', domain);
       }),
 
     appOf(tenant, app) {
-      const row = one('SELECT manifest, generation_key, generation FROM apps WHERE tenant = ? AND app = ?', tenant, app);
+      const row = one('SELECT manifest, generation_key, generation, release FROM apps WHERE tenant = ? AND app = ?', tenant, app);
       return (
         row && {
-          manifest: JSON.parse(String(row['manifest'])),
+          manifest: parseStored(String(row['manifest'])),
           generationKey: String(row['generation_key']),
           generation: Number(row['generation']),
+          release: String(row['release']),
         }
       );
     },
     setApp: (tenant, app, stored) =>
-      run(
-        `INSERT INTO apps VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, app) DO UPDATE
-           SET manifest = excluded.manifest, generation_key = excluded.generation_key, generation = excluded.generation`,
-        ...[tenant, app, JSON.stringify(stored.manifest), stored.generationKey, stored.generation],
-      ),
+      run(appSql, ...[tenant, app, JSON.stringify(stored.manifest), stored.generationKey, stored.generation, stored.release]),
 
-    isStopped: (tenant, app) => one('SELECT 1 FROM stopped_apps WHERE tenant = ? AND app = ?', tenant, app) !== undefined,
-    setStopped: (tenant, app, stopped) =>
-      stopped
-        ? run('INSERT OR IGNORE INTO stopped_apps VALUES (?, ?)', tenant, app)
-        : run('DELETE FROM stopped_apps WHERE tenant = ? AND app = ?', tenant, app),
-
+    lifecycle: createLifecycleRows(database),
+    releases: createReleaseRows(database),
+    schedules: createScheduleRows(database),
     secrets: createSecretRows(database),
 
+    together: (work) => inTransaction(database, work),
     appendAudit: (entry) =>
       inTransaction(database, () => {
         const last = lastHash();
         const record = sealEntry(entry, last.sequence + 1, last.hash);
         const { tenant, sequence, time, actor, action, before, after, outcome, previousHash, hash } = record;
-        run(
-          'INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-          tenant,
-          sequence,
-          time,
-          actor,
-          action,
-          before,
-          after,
-          outcome,
-          previousHash,
-          hash,
-        );
+        run(auditSql, ...[tenant, sequence, time, actor, action], ...[before, after, outcome, previousHash, hash]);
         return record;
       }),
     verifyAudit: () => isValidChain(all('SELECT * FROM audit ORDER BY sequence').map(toAuditRecord)),
 
+    skipGenerations: () => run(`UPDATE apps SET generation = generation + ${skippedGenerations}`),
+    assertWritable: () =>
+      run("INSERT INTO seals (tenant, id, previous, at) VALUES ('', '', '', '') ON CONFLICT (tenant) DO UPDATE SET at = at"),
+
     close: () => database.close(),
   };
+}
+
+/** Undefined for what is no JSON any more: it counts as never read. */
+export function parseStored(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function toAuditRecord(row: Record<string, unknown>): AuditRecord {

@@ -83,8 +83,8 @@ export function createTenantDisk(options: { machine: Machine; tenant: TenantName
     const size = sizeOf(plan);
     if (!existsSync(image)) await make(size);
     await putAside();
-    if (isTooSmall(readDiskCapacity(image), size) && !(await isDiskMounted(programs, image))) await enlarge(size);
-    mounted = await mountDisk(programs, image, dataRoot, writer);
+    if (isTooSmall(readDiskCapacity(image), size) && !isDiskMounted(image)) await enlarge(size);
+    mounted = await mountDisk(programs, image, dataRoot, writer, await machine.spares.mounters.take());
     await fit(plan);
   }
 

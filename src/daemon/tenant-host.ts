@@ -47,6 +47,8 @@ export interface TenantHost {
   start(order: HostOrder): Promise<void>;
   adopt(sandbox: Sandbox): void;
   request(method: string, params: unknown, timeoutMs?: number): Promise<unknown>;
+  /** Lost while it is not connected. */
+  notify(method: string, params: unknown): void;
   stop(): Promise<void>;
   close(): Promise<void>;
 }
@@ -70,8 +72,8 @@ const restartPolicy: BackoffPolicy = { firstMs: 250, maxMs: 30_000, healthyMs: 3
 /** A frame may have a megabyte; lines of logs that are followed are most of what a host says. */
 const hostPace = { burstBytes: 2 << 20, bytesPerSecond: 256 << 10, nowMs: Date.now };
 const hostTmpBytes = 8 << 20;
-/** The host buffers what its apps print and little else. */
-const hostHeapMegabytes = 48;
+/** The host buffers what its apps print and little else; threads for its garbage count as the tenant's processes. */
+const hostNodeOptions = ['--max-old-space-size=48', '--max-semi-space-size=1', '--v8-pool-size=1'];
 
 export function createTenantHost({ machine, tenant, user, handlers, onChange }: TenantHostOptions): TenantHost {
   const { paths, log } = machine;
@@ -162,7 +164,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       tmpBytes: hostTmpBytes,
       tmpInodes: 1_000,
       workingDirectory: '/',
-      command: programCommand('host', {}, [`--max-old-space-size=${hostHeapMegabytes}`]),
+      command: programCommand('host', {}, hostNodeOptions),
     };
   }
 
@@ -218,6 +220,8 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
     request(method, params, timeoutMs) {
       return channel ? channel.request(method, params, timeoutMs) : Promise.reject(new Error(`the host of ${tenant} is not connected`));
     },
+
+    notify: (method, params) => channel?.notify(method, params),
 
     async stop() {
       stopping = true;

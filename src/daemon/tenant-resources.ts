@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Plan } from '../config/plans.ts';
 import { ensureDataDirectory, ensureDirectory, removeRootDirectory } from '../privileged/directories.ts';
-import { closeNetwork, createNetwork, type Network, openNetworkOf } from '../privileged/networks.ts';
+import { closeNetwork, type Network, openNetworkOf } from '../privileged/networks.ts';
 import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import type { SharedDirectory } from '../privileged/shares.ts';
 import { findUser, makeUser, type UnixUser, userNameOf } from '../privileged/users.ts';
@@ -64,6 +64,10 @@ export function createTenantResources(options: {
     return options.withNetwork ? 'empty' : 'machine';
   }
 
+  async function makeNetwork(): Promise<void> {
+    if (options.withNetwork) network ??= await machine.spares.networks.take();
+  }
+
   function ensureGateway(app: AppName): void {
     ensureDirectory(paths.gatewaysDirOf(tenant), { uid: 0, gid: 0, mode: 0o755 });
     ensureDirectory(paths.gatewayDirOf(tenant, app), { uid: edgeUser.uid, gid: edgeUser.gid, mode: 0o755 });
@@ -88,17 +92,18 @@ export function createTenantResources(options: {
   return {
     disk,
     user: knownUser,
-    uid: () => user?.uid ?? 0,
+    uid: () => user?.uid ?? store.knownUid(tenant) ?? 0,
     network: networkOf,
     async prepare(plan) {
       const name = userNameOf(options.userPrefix, tenant);
       const uid = store.uidOf(tenant, '', findUser({ name })?.uid);
       user = await makeUser(machine.programs, name, uid);
       ensureDirectory(paths.tenantStateDirOf(tenant), { uid: 0, gid: user.gid, mode: 0o750 });
-      await disk.open(plan, user);
-      makeDirectories(user);
       groups?.setTenant(tenantGroup(tenant), plan);
-      if (options.withNetwork) network ??= await createNetwork(machine.programs);
+      // Side by side, and both to their end: what is made is known, and given back by `release`.
+      const made = await Promise.allSettled([disk.open(plan, user), makeNetwork()]);
+      for (const outcome of made) if (outcome.status === 'rejected') throw outcome.reason;
+      makeDirectories(user);
     },
     async setLimits(plan) {
       await disk.fit(plan);

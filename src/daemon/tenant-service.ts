@@ -1,16 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import { localRelease } from '../base/release-ids.ts';
 import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
-import { localRelease, nodeOptionsOf, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
+import { awaitListening } from './await-listening.ts';
+import { nodeOptionsOf, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { Machine } from './machine.ts';
 import { createRate } from './rate.ts';
 import type { Shares } from './shares.ts';
 import type { SandboxExit } from './sandbox-registry.ts';
+import type { HostedAppState } from './host-handlers.ts';
 import type { SecretVault } from './secret-vault.ts';
 import type { TenantHost } from './tenant-host.ts';
-import type { TenantApp, TenantPicture } from './tenant-picture.ts';
+import type { TenantPicture } from './tenant-picture.ts';
 import type { TenantResources } from './tenant-resources.ts';
 import { appTwin, type Twin, userTwin } from './twin.ts';
 import { createWorkers, type Worker, type Workers } from './workers.ts';
@@ -25,10 +29,17 @@ import { createWorkers, type Worker, type Workers } from './workers.ts';
 export interface TenantService {
   readonly workers: Workers;
   startWorker(app: AppName): Promise<Worker>;
+  /**
+   * One worker for those who wait: it serves from when it listens, whether its host is there to say so or not. Settles then, or a
+   * little later: what else is to be started would take the processor from it.
+   */
+  startWoken(app: AppName): Promise<void>;
   /** It listens: the edge may send requests. */
   serve(id: WorkerId): void;
   /** No new requests, the open ones finished, SIGTERM, SIGKILL; the drain time for each. */
-  endWorker(id: WorkerId, reason: string): Promise<void>;
+  endWorker(id: WorkerId, reason: string, hung?: boolean): Promise<void>;
+  /** No new requests; it goes on with what it has. */
+  unlist(id: WorkerId): void;
   /** Logs that an app answers, and where. */
   announce(app: AppName): void;
   routeOf(app: AppName): AppRoute;
@@ -48,15 +59,24 @@ export interface TenantServiceParts {
   resources: TenantResources;
   host: () => TenantHost;
   /** What the host said last of an app's state. */
-  toldState: (app: AppName) => 'starting' | 'running' | 'stopped' | 'failed' | undefined;
+  toldState: (app: AppName) => HostedAppState['state'] | undefined;
+  /** The host serves it, as a static app. */
+  isStaticServed: (app: AppName) => boolean;
   sharesOf: Shares['of'];
   isPublished: () => boolean;
+  /** A worker became ready; before the edge hears of it. */
+  onReady: (app: AppName) => void;
   urlsOf: (app: AppName) => string[];
   /** Something that is waited for, or shown, may be different now. */
   readonly onChange: () => void;
 }
 
 const hostAnswerTimeLimitMs = 5_000;
+/** In which most apps listen. */
+const headStartMs = 100;
+const hungGraceMs = 1_000;
+const leastHoldMs = 10_000;
+const mostHoldMs = 60_000;
 
 export function createTenantService(parts: TenantServiceParts): TenantService {
   const { machine, edge, log, tenant, picture, resources } = parts;
@@ -70,7 +90,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     if (!settings || known.spec.desired === 'stopped') {
       throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant}/${app} is not to run`, 'see tenantctl status');
     }
-    assertMayStart(app, known.order.workers);
+    assertMayStart(app, known.order.maxWorkers);
     const { manifest } = known.order;
     const nodeOptions = nodeOptionsOf(app, known.order);
     const { generation } = known.spec;
@@ -97,6 +117,18 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     return appTwin(around, { app, uid: resources.ensureApp(app).uid, order: known.order });
   }
 
+  async function startWoken(app: AppName): Promise<void> {
+    const worker = await startWorker(app);
+    // Its host finds out by itself what its health path says.
+    if (picture.apps().get(app)?.order.manifest.health) return;
+    const ended = new AbortController();
+    void worker.gone.then(() => ended.abort());
+    const listening = awaitListening(machine.paths.socketOf(tenant, worker.socket), { signal: ended.signal }).then((listens) => {
+      if (listens) serve(worker.id);
+    });
+    await Promise.race([listening, delay(headStartMs)]);
+  }
+
   function startingOf(app: AppName): number {
     return starting.get(app) ?? 0;
   }
@@ -108,13 +140,14 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     throw new TenantdError('TENANTD_E_DENIED', `${tenant}/${app} has ${living} workers, or starts too often`, 'it is tried again later');
   }
 
-  async function endWorker(worker: Worker, reason: string): Promise<void> {
+  async function endWorker(worker: Worker, reason: string, hung: boolean): Promise<void> {
     if (worker.draining) return worker.gone;
     worker.draining = true;
     log.info({ tenant, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
     publish(worker.app);
-    await edge.drainUpstream(worker.id, worker.drainMs);
-    await worker.sandbox.stop(worker.drainMs);
+    // One that hangs answers none of its requests, and hears no signal.
+    if (!hung) await edge.drainUpstream(worker.id, worker.drainMs);
+    await worker.sandbox.stop(hung ? hungGraceMs : worker.drainMs);
     await worker.gone;
   }
 
@@ -136,26 +169,50 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
 
   function routeOf(app: AppName): AppRoute {
     const known = picture.apps().get(app);
-    const upstreams = known?.spec.kind === 'static' ? staticUpstreams(app) : workerUpstreams(app);
-    const compress = known?.order.manifest.compress ?? false;
-    return { app, state: routeState(app, known, upstreams.length > 0), upstreams, release: localRelease, compress };
+    const upstreams = upstreamsOf(app, known?.served.manifest.kind === 'static');
+    const { compress = false, noWake, startTimeoutMs = 0 } = known?.served.manifest ?? {};
+    const state = routeState(app, upstreams.length > 0);
+    const release = known?.served.release ?? localRelease;
+    // Whoever comes to an app that sleeps waits for as long as it may take to start.
+    const holdMs = Math.max(leastHoldMs, Math.min(startTimeoutMs, mostHoldMs));
+    return { app, state, upstreams, release, compress, holdMs, ...(noWake && { noWake }) };
+  }
+
+  /** An app that was of another kind until now is served as that for as long as it takes. */
+  function upstreamsOf(app: AppName, isStatic: boolean): Upstream[] {
+    const [own, other] = isStatic ? [staticUpstreams, workerUpstreams] : [workerUpstreams, staticUpstreams];
+    const upstreams = own(app);
+    return upstreams.length > 0 ? upstreams : other(app);
   }
 
   /** The tenant host itself serves static apps, all on one socket. */
   function staticUpstreams(app: AppName): Upstream[] {
-    if (parts.toldState(app) !== 'running') return [];
+    if (picture.asleepSince(app) !== undefined || !parts.isStaticServed(app)) return [];
     return [{ id: `static.${tenant}`, socket: `${tenant}/${parts.host().staticSocket()}` }];
   }
 
   function workerUpstreams(app: AppName): Upstream[] {
-    const ready = workers.all().filter((worker) => worker.app === app && worker.ready && !worker.draining);
+    // Those of a release that is tried serve once all of them are ready.
+    const tried = picture.triedGeneration(app);
+    const ready = workers.all().filter((worker) => worker.app === app && isListed(worker) && worker.generation !== tried);
     return ready.map(({ id, socket }) => ({ id, socket: `${tenant}/${socket}` }));
   }
 
-  function routeState(app: AppName, known: TenantApp | undefined, isReady: boolean): AppRouteState {
-    if (known?.spec.desired === 'stopped') return 'stopped';
+  function routeState(app: AppName, isReady: boolean): AppRouteState {
+    if (picture.isStopped(app)) return 'stopped';
+    if (picture.asleepSince(app) !== undefined) return 'sleeping';
     if (isReady) return 'ready';
-    return parts.toldState(app) === 'failed' ? 'failed' : 'starting';
+    const told = parts.toldState(app);
+    return told === 'failed' || told === 'quarantined' ? told : 'starting';
+  }
+
+  function serve(id: WorkerId): void {
+    const worker = workers.get(id);
+    if (!worker || worker.draining || worker.ready) return;
+    workers.markReady(worker);
+    parts.onReady(worker.app);
+    publish(worker.app);
+    announce(worker.app, { worker: id });
   }
 
   /** Where it answers: what a person at a terminal waits for. */
@@ -168,19 +225,25 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     workers,
     announce,
     startWorker,
-    serve(id) {
+    startWoken,
+    serve,
+    async endWorker(id, reason, hung = false) {
       const worker = workers.get(id);
-      if (!worker || worker.draining || worker.ready) return;
-      workers.markReady(worker);
-      publish(worker.app);
-      announce(worker.app, { worker: id });
+      if (worker) await endWorker(worker, reason, hung);
     },
-    async endWorker(id, reason) {
+    unlist(id) {
       const worker = workers.get(id);
-      if (worker) await endWorker(worker, reason);
+      if (!worker || worker.draining || worker.unlisted) return;
+      worker.unlisted = true;
+      publish(worker.app);
     },
     routeOf,
     twinOf,
     publish,
   };
+}
+
+/** Requests may be sent to it. */
+function isListed({ ready, draining, unlisted }: Worker): boolean {
+  return ready && !draining && !unlisted;
 }

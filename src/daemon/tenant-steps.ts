@@ -1,12 +1,13 @@
-import type { TenantName } from '../base/ids.ts';
+import type { AppName, TenantName } from '../base/ids.ts';
 import type { Plan } from '../config/plans.ts';
 import type { HostSettings } from '../protocol/host.ts';
 import type { HostedApps } from './hosted-apps.ts';
 import type { LogReader } from './log-reader.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import { type JobOwner, readManifests } from './manifests.ts';
-import type { ActualTenant, Step } from './plan.ts';
+import type { ActualTenant, Step, WantedTenant } from './plan.ts';
 import type { TenantContext } from './tenant.ts';
+import type { Rest } from './rest.ts';
 import type { TenantEgress } from './tenant-egress.ts';
 import type { TenantHost } from './tenant-host.ts';
 import type { TenantPicture } from './tenant-picture.ts';
@@ -32,6 +33,10 @@ export interface StepParts {
   owner: () => JobOwner;
   hosted: Pick<HostedApps, 'keepOnly'>;
   egress: TenantEgress;
+  wanted: () => WantedTenant | undefined;
+  rest: Pick<Rest, 'takeWoken'>;
+  /** Never rejects: its host tries again. */
+  startWoken: (app: AppName) => Promise<void>;
   /** Whether the limits are in force; if not, they are set again soon. */
   noteLimits: (inForce: boolean) => void;
 }
@@ -50,7 +55,7 @@ export function createSteps(parts: StepParts): Steps {
   return {
     async prepare() {
       actual.leftovers = true;
-      await resources.prepare(picture.limits());
+      await Promise.all([resources.prepare(picture.limits()), context.openLent(name)]);
       await host.open();
       actual.prepared = true;
       context.onDisk();
@@ -64,7 +69,7 @@ export function createSteps(parts: StepParts): Steps {
     },
 
     async 'set-egress'() {
-      const egressKey = picture.wanted()?.egressKey ?? '';
+      const egressKey = parts.wanted()?.egressKey ?? '';
       actual.egressKey = egressKey;
       await parts.egress.set(resources.network(), egressKey === '' ? [] : picture.egress());
     },
@@ -83,8 +88,13 @@ export function createSteps(parts: StepParts): Steps {
     'publish-routes'() {
       // The edge makes sockets in them.
       for (const app of picture.apps().keys()) resources.ensureGateway(app);
-      actual.routesKey = picture.wanted()?.routesKey ?? '';
+      actual.routesKey = parts.wanted()?.routesKey ?? '';
       edge.setTenant({ ...picture.routes(), apps: [...picture.apps().keys()].map((app) => service.routeOf(app)) });
+    },
+
+    async 'start-woken'({ apps }) {
+      parts.rest.takeWoken();
+      await Promise.all(apps.map((app) => parts.startWoken(app)));
     },
 
     async 'start-host'() {
@@ -146,6 +156,7 @@ export function jobOwnerOf({ paths }: Machine, resources: TenantResources, pictu
     user: resources.user(),
     ...(mounts && { mounts }),
     appsDir: picture.appsDir() ?? paths.emptyDir,
+    releases: new Map(picture.desired()?.apps.map(({ app, release }) => [app, release])),
     logsDir: paths.logsDirOf(tenant),
   };
 }

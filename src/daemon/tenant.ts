@@ -4,10 +4,12 @@ import type { UnixUser } from '../privileged/users.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
+import type { AppState, ScheduleStatus, TenantState } from '../protocol/control.ts';
 import type { UrlOf } from './addresses.ts';
 import type { CertsLink } from './certs-link.ts';
-import type { EdgeLink } from './edge-link.ts';
+import type { AppUse, EdgeLink } from './edge-link.ts';
 import type { Egress } from './egress.ts';
+import type { AppLives } from './app-lives.ts';
 import type { HostedAppState } from './host-handlers.ts';
 import { createHostedApps, type HostedApps } from './hosted-apps.ts';
 import type { layerProblems } from './layers.ts';
@@ -16,14 +18,19 @@ import type { Machine } from './machine.ts';
 import type { JobOwner } from './manifests.ts';
 import { createOwnCertificate, type OwnCertificate } from './own-certificate.ts';
 import { type ActualTenant, nextStep } from './plan.ts';
+import type { ReleaseCandidate } from './release-trial.ts';
+import type { Releases } from './releases.ts';
+import type { Rest } from './rest.ts';
 import type { ResolverLink } from './resolver-link.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 import type { Shares } from './shares.ts';
+import type { Schedules } from './schedule-keeper.ts';
 import type { SecretVault } from './secret-vault.ts';
 import type { Sessions } from './shell-sessions.ts';
 import type { Store } from './store.ts';
 import { createTenantEgress } from './tenant-egress.ts';
 import { createTenantHost, type TenantHost } from './tenant-host.ts';
+import { createTenantLifecycle, hostFailuresInARow, type TenantLifecycle } from './tenant-lifecycle.ts';
 import { createTenantPicture, type TenantPicture } from './tenant-picture.ts';
 import { createTenantResources, type TenantResources } from './tenant-resources.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
@@ -44,10 +51,12 @@ export interface TenantContext {
   userPrefix: string;
   logs: { maxBytes: number; keep: number };
   vault: SecretVault;
+  schedules: Pick<Schedules, 'ended' | 'problems' | 'statusOf'>;
   sharesOf: Shares['of'];
   /** A tenant's disk is there, or has a fault. */
   onDisk: () => void;
   drift: Pick<DriftBook, 'problems'>;
+  releases: Pick<Releases, 'problems'>;
   stalls: Pick<StallBook, 'problems'>;
   egress: Egress;
   resolver: ResolverLink;
@@ -58,6 +67,12 @@ export interface TenantContext {
   urlOf: UrlOf;
   /** Nothing is wanted of it and nothing is there any more. */
   onGone: (tenant: TenantName) => void;
+  /** An app of it has another state. */
+  onAppState: (tenant: TenantName, app: AppName, state: AppState) => void;
+  /** Another tenant that is up reads what this one shares: its disk has to be there. */
+  lendsDisk: (tenant: TenantName) => boolean;
+  /** Settles when the disks are there from which this one reads, or could not be had in time. */
+  openLent: (tenant: TenantName) => Promise<void>;
   /** Takes the tenant's steps soon. */
   requestReconcile: (tenant: TenantName) => void;
 }
@@ -76,9 +91,15 @@ export interface Tenant {
   readonly workers: Workers;
   readonly waiters: Waiters;
   readonly logs: LogReader;
+  readonly rest: Rest;
   readonly certificate: OwnCertificate;
+  /** What its host said of it last. */
   stateOf(app: AppName): HostedAppState | undefined;
+  readonly lives: AppLives;
+  /** Its own state, and since when. */
+  life(): { state: TenantState; sinceMs: number };
   problems(): Problem[];
+  schedulesOf(app: AppName): ScheduleStatus[];
   urlsOf(app: AppName): string[];
   /** A sandbox as the app's workers have it, or one of the tenant's own user: for shells and probes. Throws while there can be none. */
   twinOf(app?: AppName): Twin;
@@ -94,11 +115,34 @@ export interface Tenant {
   /** Replaces an app's workers if its secrets are others than when they were held (`picture.holdSecrets`). */
   releaseSecrets(app: AppName): void;
   setStopped(app: AppName, stopped: boolean): void;
+  setScale(app: AppName, workers: number | undefined): void;
   /** Stops it, so that its disk is unmounted and checked, and starts it again; requests wait meanwhile. */
   remount(): void;
   adopt(sandbox: Sandbox, role: 'host' | 'worker'): void;
+  /**
+   * Starts workers of a release beside those that serve, calls `commit` once they are ready, and lets the old ones end. Rejects with
+   * TENANTD_E_APP_FAILED and what the app printed; then, as when this daemon ends before `commit`, nothing has changed.
+   */
+  tryRelease(app: AppName, candidate: ReleaseCandidate): Promise<void>;
+  /**
+   * Wakes the app, and keeps it awake until `release` is called; without one, keeps the tenant up whatever its apps do. `ready`: it serves,
+   * or the tenant's host is there; rejects when that does not come.
+   */
+  keepAwake(app?: AppName): { ready: Promise<unknown>; release: () => void };
+  /** Something of its own is to run. */
+  isAwake(): boolean;
+  /** Its user, disk and network are there. */
+  isPrepared(): boolean;
+  /** What the edge counts of its apps, while they are used. */
+  noteUse(apps: readonly AppUse[]): void;
+  /** Falls asleep, if nothing of it is open. */
+  letSleep(app: AppName): Promise<boolean>;
 }
 
+/** Without what these are about, nothing of a tenant runs. */
+const blockingCodes = new Set([
+  ...['TENANTD_E_LAYER_MISSING', 'TENANTD_E_DISK_IMAGE', 'TENANTD_E_USER', 'TENANTD_E_SANDBOX', 'TENANTD_E_STATE', 'TENANTD_E_INTERNAL'],
+]);
 const retryPolicy: BackoffPolicy = { firstMs: 1_000, maxMs: 60_000, healthyMs: 0 };
 
 export function createTenant(context: TenantContext, name: TenantName): Tenant {
@@ -129,11 +173,14 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     ...{ machine, edge, log, vault: context.vault, sharesOf: context.sharesOf, tenant: name, picture, resources, urlsOf },
     host: () => host,
     toldState: (app) => hosted.stateOf(app)?.state,
+    isStaticServed: (app) => hosted.isStaticServed(app),
     isPublished: () => actual.routesKey !== '',
-    onChange: waiters.notify,
+    onReady: (app) => lifecycle.trials.noteReady(app),
+    onChange: () => lifecycle.changed(),
   });
   const hosted: HostedApps = createHostedApps({
     ...{ picture, startWorker, service: () => service, onLogLines: (event) => logs.hear(event) },
+    scheduleEnded: (event) => context.schedules.ended(name, event),
     onManifestsChanged(apps) {
       picture.markStale(apps);
       context.requestReconcile(name);
@@ -141,9 +188,35 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   });
   const host: TenantHost = createTenantHost({ machine, tenant: name, user, handlers: hosted.handlers, onChange: hostChanged });
   const owner = (): JobOwner => jobOwnerOf(machine, resources, picture);
-  const logs: LogReader = createLogReader({ machine, host, owner });
-  const steps = createSteps({ context, name, actual, picture, resources, host, service, logs, owner, hosted, egress, noteLimits });
+  const logs: LogReader = createLogReader({ machine, host, owner, holdUp: () => lifecycle.keepAwake() });
   const { workers } = service;
+  const lifecycle: TenantLifecycle = createTenantLifecycle({
+    ...{ tenant: name, picture, edge, log, waiters, service: () => service, host: () => host, stateOf: (app) => hosted.stateOf(app) },
+    isConfigured: () => actual.configureKey !== '',
+    isBlocked: () => problems().some(({ code }) => blockingCodes.has(code)),
+    hasSessions: () => context.sessions.countOf(name) > 0,
+    lendsDisk: () => context.lendsDisk(name),
+    onAppState: (app, state) => context.onAppState(name, app, state),
+    requestReconcile: () => context.requestReconcile(name),
+  });
+  const { rest, lives, changed } = lifecycle;
+  const steps = createSteps({
+    context,
+    name,
+    actual,
+    picture,
+    resources,
+    host,
+    service,
+    logs,
+    owner,
+    hosted,
+    egress,
+    noteLimits,
+    wanted: lifecycle.wanted,
+    startWoken: lifecycle.startWoken,
+    rest,
+  });
 
   /** Why a worker could not be started is the tenant's problem until one could. */
   async function startWorker(app: AppName): Promise<Worker> {
@@ -153,8 +226,9 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       return worker;
     } catch (error) {
       const problem = toProblem(error);
-      // Of secrets that can't be opened the vault tells, once for all apps. A host may name apps that there are not.
-      if (problem.code !== 'TENANTD_E_SECRETS' && picture.apps().has(app)) stepProblems.set(`start ${app}`, { ...problem, app });
+      // Of secrets that can't be opened the vault tells, once for all apps. A host may name apps that there are not, or are not to run any more.
+      if (problem.code !== 'TENANTD_E_SECRETS' && picture.apps().get(app)?.spec.desired === 'running')
+        stepProblems.set(`start ${app}`, { ...problem, app });
       throw error;
     }
   }
@@ -162,7 +236,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   function hostChanged(): void {
     actual.configureKey = '';
     if (!host.isAlive()) hosted.forgetStatic();
-    waiters.notify();
+    changed();
     context.requestReconcile(name);
   }
 
@@ -177,7 +251,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
 
   async function advance(): Promise<boolean> {
     if (!actual.leftovers) remounting = false;
-    const step = nextStep(context.layers.blocking || remounting ? undefined : picture.wanted(), observe());
+    const step = nextStep(context.layers.blocking || remounting ? undefined : lifecycle.wanted(), observe());
     if (!step && !picture.desired()) context.onGone(name);
     if (!step) return false;
     try {
@@ -192,7 +266,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       tryAgainLater();
       return false;
     } finally {
-      waiters.notify();
+      changed();
     }
   }
 
@@ -222,7 +296,9 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       ...certificate.problems(),
       ...(context.certs?.problems(name) ?? []),
       ...context.vault.problems(name),
+      ...context.schedules.problems(name),
       ...context.drift.problems(name),
+      ...context.releases.problems(name),
       ...context.stalls.problems(name),
       ...context.layers.problems,
       ...resources.disk.problems(),
@@ -235,8 +311,10 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   }
 
   return {
-    ...{ name, picture, resources, host, workers, waiters, logs, certificate, advance, problems, urlsOf },
+    ...{ name, picture, resources, host, workers, waiters, logs, rest, lives, certificate, advance, problems, urlsOf },
+    life: () => lifecycle.life(),
     stateOf: (app) => hosted.stateOf(app),
+    schedulesOf: (app) => context.schedules.statusOf(name, app),
     twinOf(app) {
       if (actual.prepared && picture.desired()) return service.twinOf(app);
       throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `${name} does not run`, `see tenantctl status ${name}`);
@@ -244,7 +322,9 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     isConfigured: () => actual.configureKey !== '',
     isGone: () => !picture.desired() && nextStep(undefined, observe()) === undefined,
     publishAdopted() {
-      if (workers.all().length === 0 || picture.wanted()?.appsWithoutManifest.length !== 0) return;
+      workers.clearLeft(host.staticSocket());
+      // Those without workers, too: edges forget what they are not told of. (Static apps, sleeping ones.)
+      if (lifecycle.wanted()?.appsWithoutManifest.length !== 0) return;
       void steps['publish-routes']({ do: 'publish-routes' });
       for (const app of new Set(workers.all().flatMap((worker) => (worker.ready ? [worker.app] : [])))) service.announce(app);
     },
@@ -261,6 +341,10 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       service.publish(app);
       context.requestReconcile(name);
     },
+    setScale(app, workers) {
+      picture.setScale(app, workers);
+      context.requestReconcile(name);
+    },
     remount() {
       if (remounting) return;
       remounting = true;
@@ -268,17 +352,35 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       context.onDisk();
       context.requestReconcile(name);
     },
+    async tryRelease(app, candidate) {
+      const release = rest.hold();
+      try {
+        await lifecycle.trials.run(app, candidate);
+      } finally {
+        release();
+      }
+    },
+    keepAwake: lifecycle.keepAwake,
+    noteUse: lifecycle.noteUse,
+    letSleep: rest.fallAsleep,
+    isAwake: lifecycle.isAwake,
+    isPrepared: () => actual.prepared,
     adopt(sandbox, role) {
       actual.leftovers = true;
       resources.takeNetworkOf(sandbox);
       if (role === 'host') host.adopt(sandbox);
-      else workers.adopt(sandbox);
+      else {
+        const { app, generation } = workers.adopt(sandbox);
+        picture.noteGeneration(app, generation);
+        // Woken just before the daemon ended.
+        if (picture.asleepSince(app) !== undefined) picture.wake(app);
+      }
     },
   };
 }
 
 function hostProblems(host: TenantHost): Problem[] {
-  if (host.failures() < 3) return [];
+  if (host.failures() < hostFailuresInARow) return [];
   return [
     { code: 'TENANTD_E_HOST_FAILED', message: `the tenant host ended ${host.failures()} times in a row`, fix: 'see the log of the daemon' },
   ];

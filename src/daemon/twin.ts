@@ -3,7 +3,7 @@ import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import type { LaunchOptions } from '../privileged/sandboxes.ts';
 import type { UnixUser } from '../privileged/users.ts';
 import { gatewayDir } from '../protocol/edge-paths.ts';
-import { type AppOrder, localRelease } from './app-order.ts';
+import type { AppOrder } from './app-order.ts';
 import { baseEnvironment, type Machine, programBinds, tenantGroup } from './machine.ts';
 
 /** What a sandbox of a tenant is made of, whatever runs in it: a worker, a shell, probes. */
@@ -38,11 +38,11 @@ export function appTwin(
         HOME: '/data/home',
         PORT: String(nodePort),
         ...{ TENANTD_TENANT: tenant, TENANTD_APP: app, TENANTD_APP_DIR: folder },
-        ...{ TENANTD_RELEASE: localRelease, TENANTD_DATA_DIR: '/data' },
+        ...{ TENANTD_RELEASE: order.release, TENANTD_DATA_DIR: '/data' },
       },
       binds: [
         ...programBinds(machine),
-        { source: paths.appDirOf(tenant, app), target: folder, access: 'read' },
+        { source: paths.codeDirOf(tenant, app, order.release), target: folder, access: 'read' },
         { source: paths.dataDirOf(tenant, app), target: '/data', access: 'write' },
         { source: paths.sharedDirOf(tenant), target: '/data/shared', access: 'write' },
         { source: paths.gatewayDirOf(tenant, app), target: gatewayDir, access: 'read' },

@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
@@ -26,15 +27,13 @@ export function createDriftBook({ store, log }: { store: Pick<Store, 'appendAudi
 
   function write(action: string, { tenant, subject, id, expected, actual, source }: Check, outcome: string): void {
     const before = JSON.stringify({ subject, check: id, expected });
-    store.appendAudit({
-      tenant,
-      action,
-      actor,
-      before,
-      after: JSON.stringify({ actual, source }),
-      outcome,
-      time: new Date().toISOString(),
-    });
+    const after = JSON.stringify({ actual, source });
+    try {
+      store.appendAudit({ tenant, action, actor, before, after, outcome, time: new Date().toISOString() });
+    } catch (error) {
+      // It is a problem in `status` all the same, and nobody's change that could be refused.
+      log.error({ tenant, action, check: id, error: messageOf(error) }, 'a drift could not be written to the audit trail');
+    }
   }
 
   function begin(check: Check): void {

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -64,7 +65,11 @@ export function targetsFor({ machine, configFile, tenants, edgePids }: TargetPar
     folders: [paths.tenantsDir, paths.stateDir, paths.runDir, paths.logDir],
     pids: livingPids,
     uids: others.map(({ resources }) => resources.uid()),
-    unixSockets: [paths.operatorSocket, paths.edgeSocket, ...workers.map(({ other, worker }) => paths.socketOf(other.name, worker.socket))],
+    unixSockets: [
+      paths.operatorSocket,
+      ...edgeSockets(paths.edgeDir),
+      ...workers.map(({ other, worker }) => paths.socketOf(other.name, worker.socket)),
+    ],
     abstractSockets: [decoys.abstractSocket],
     loopbackPorts: [decoys.port],
     endpoints: closedEndpoints(tenant),
@@ -90,4 +95,9 @@ function closedEndpoints(tenant: Tenant): { host: string; port: number }[] {
   const others = listed === 'any' ? everywhere.filter((address) => !isPublicAddress(address)) : everywhere;
   const closed = [...others, ...own.filter((address) => !address.startsWith('fe80:'))];
   return closed.filter((address) => !blocks.some((block) => contains(block, address))).map((host) => ({ host, port: 80 }));
+}
+
+/** One for each edge master. */
+function edgeSockets(edgeDir: string): string[] {
+  return readdirSync(edgeDir).map((name) => `${edgeDir}/${name}/control.sock`);
 }

@@ -1,9 +1,9 @@
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import { setOwner } from '../privileged/directories.ts';
-import { runProgram } from '../privileged/programs.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import type { WorkerInfo } from '../protocol/host.ts';
 import type { WorkerSettings } from '../protocol/worker.ts';
@@ -34,6 +34,8 @@ export interface Worker {
   startedAtMs: number;
   ready: boolean;
   draining: boolean;
+  /** It gets no new requests, and is not to end yet. */
+  unlisted: boolean;
   /** The port that a command listens on, in the tenant's network; 0 for other kinds. */
   port: number;
   sandbox: Sandbox;
@@ -66,6 +68,8 @@ export interface Workers {
   start(order: WorkerOrder): Promise<Worker>;
   adopt(sandbox: Sandbox): Worker;
   markReady(worker: Worker): void;
+  /** Removes sockets and pipes of what ended while no daemon ran; called once all that lives was adopted. */
+  clearLeft(staticSocket: string): void;
 }
 
 export interface WorkersOptions {
@@ -94,9 +98,21 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     return port;
   }
 
+  async function takePipe(pipe: string): Promise<void> {
+    for (;;) {
+      const spare = await machine.spares.pipes.take();
+      try {
+        return renameSync(spare, pipe);
+      } catch (error) {
+        // Somebody emptied the run directory. The last one is made when it is taken.
+        if (existsSync(spare) || !existsSync(dirname(pipe))) throw error;
+      }
+    }
+  }
+
   async function makePipes(id: WorkerId, uid: number): Promise<{ output: number; report: number }> {
     const [outputPipe, reportPipe] = [paths.outputPipeOf(tenant, id), paths.reportPipeOf(tenant, id)];
-    await runProgram(machine.programs.mkfifo, ['-m', '0600', outputPipe, reportPipe]);
+    for (const pipe of [outputPipe, reportPipe]) await takePipe(pipe);
     // The app may open them to write (/dev/stdout), but not own them: it could close them to its host, which would stumble.
     for (const pipe of [outputPipe, reportPipe]) setOwner(pipe, { uid: hostUser().uid, gid: uid, mode: 0o620 });
     // Read-write: then neither side needs the other to be there, and a worker outlives its host without SIGPIPE.
@@ -184,6 +200,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
         startedAtMs: Date.now(),
         ready: false,
         draining: false,
+        unlisted: false,
         port,
         sandbox,
       };
@@ -211,10 +228,18 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
         startedAtMs: sandbox.startedAtMs,
         ready,
         draining: false,
+        unlisted: false,
         port,
         sandbox,
       };
       return track(worker, []);
+    },
+    clearLeft(staticSocket) {
+      const kept = new Set([staticSocket, ...[...workers.values()].flatMap(({ id, socket }) => [socket, `${id}.out`, `${id}.report`])]);
+      for (const directory of [paths.socketsDirOf(tenant), paths.pipesDirOf(tenant)].filter((path) => existsSync(path))) {
+        const left = readdirSync(directory).filter((file) => !kept.has(file));
+        for (const file of left) rmSync(`${directory}/${file}`);
+      }
     },
     markReady(worker) {
       worker.ready = true;

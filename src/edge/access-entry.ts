@@ -28,14 +28,18 @@ export type AccessOutcome =
   | 'rate-limited'
   /** 503: too many requests open or waiting, or too many tunnels. */
   | 'busy'
-  /** 503: it waited for the app to start, for too long. */
+  /** 503: it waited for the app to start or wake, for too long. */
   | 'app-starting'
+  /** 200 or 503: the app sleeps, and its `noWake` names this request. */
+  | 'app-asleep'
   /** 503: the app, or its tenant, is stopped. */
   | 'app-stopped'
   /** 503: its tenant held up the edge again and again, and is left alone for a while. */
   | 'set-aside'
   /** 502: the app does not start. */
   | 'app-failed'
+  /** 502: the app failed again and again, and is left alone for a while. */
+  | 'app-quarantined'
   /** 502: no connection to the app. */
   | 'app-unreachable'
   /** 502: the app closed its connection before it answered, or answered with what is not valid HTTP. */

@@ -13,6 +13,8 @@ export interface AccessFileOptions {
   maxBytes: number;
   /** How many full files are kept beside the one that is written. */
   keep: number;
+  /** Default: always. Two processes that write one file would both do it. */
+  mayRotate?: () => boolean;
   /** How often it is seen whether the file is still that of its name. */
   lookEveryMs?: number;
 }
@@ -29,6 +31,7 @@ export interface Appended {
  * Invariants:
  * - One call at a time: the caller waits for the one before.
  * - A line that was cut short (a full disk, a killed process) is closed by a newline before the next one.
+ * - A file is set aside only while it still is that of its name: another process may have done it.
  * - What is written goes to the file of that name: one that was removed or renamed by somebody else is let go at the next look.
  */
 export class AccessFile {
@@ -65,10 +68,18 @@ export class AccessFile {
 
   private async handleFor(bytes: number): Promise<FileHandle> {
     const handle = (await this.currentHandle()) ?? (await this.open());
-    if (this.sizeBytes === 0 || this.sizeBytes + bytes <= this.options.maxBytes) return handle;
+    if (!this.isFull(bytes)) return handle;
+    this.lookAtMs = 0;
+    const current = (await this.currentHandle()) ?? (await this.open());
+    if (!this.isFull(bytes)) return current;
     await this.close();
     await rotate(this.options);
     return this.open();
+  }
+
+  private isFull(bytes: number): boolean {
+    const { maxBytes, mayRotate = () => true } = this.options;
+    return this.sizeBytes > 0 && this.sizeBytes + bytes > maxBytes && mayRotate();
   }
 
   private async currentHandle(): Promise<FileHandle | undefined> {

@@ -39,6 +39,8 @@ export interface AccessLogs {
   forget(tenant: string): void;
   /** Settles when what was recorded by now is written, or dropped. */
   flush(): Promise<void>;
+  /** From now on others write the same files, and decide when one is full. */
+  retire(): void;
   /** Flushes, closes all files, and gives up after two seconds. Nothing may be recorded after it. */
   close(): Promise<void>;
 }
@@ -66,6 +68,7 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
   const format = createAccessLine();
   const reportFault = createFaultReport(options);
   let strangersLines = 0;
+  let retired = false;
 
   function logOf(tenant: string): AccessTenant {
     const folder = tenant === '' ? strangersLogsFolder : tenant;
@@ -74,7 +77,7 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
 
   function openLog(folder: string): AccessTenant {
     const log = new AccessTenant({
-      file: new AccessFile({ path: logPath(`${directory}/${folder}`, `access.${place}`), maxBytes, keep }),
+      file: new AccessFile({ path: logPath(`${directory}/${folder}`, `access.${place}`), maxBytes, keep, mayRotate: () => !retired }),
       ...{ budget, flushBytes, maxWaitingBytes, nowMs },
       mayKeepOpen: () => tenants.size <= maxOpenFiles,
       reportFault: (fault) => reportFault(folder, fault),
@@ -112,6 +115,7 @@ export function createAccessLogs(options: AccessLogsOptions): AccessLogs {
       else log.add(format(entry, nowMs()));
     },
     forget,
+    retire: () => void (retired = true),
     flush: () => all((log) => log.flush()),
     async close() {
       clearInterval(timer);

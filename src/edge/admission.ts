@@ -10,7 +10,7 @@ export interface Waiter {
  * Invariants:
  * - Who entered leaves exactly once. Nobody enters past someone who waits.
  * - Nobody waits while there is room.
- * - No more wait than `queued` allowed when they came.
+ * - No more wait than `queued` allowed when they came, besides those that had waited for their app before.
  */
 export class Admission {
   /** How many have entered and not left. */
@@ -35,9 +35,9 @@ export class Admission {
     return true;
   }
 
-  /** After `tryEnter` said no. False when too many wait already. */
-  enqueue(waiter: Waiter): boolean {
-    if (this.waiters.size >= this.queued) return false;
+  /** After `tryEnter` said no. False when too many wait already, unless it is `expected`. */
+  enqueue(waiter: Waiter, expected = false): boolean {
+    if (this.waiters.size >= this.queued && !expected) return false;
     this.waiters.add(waiter);
     return true;
   }

@@ -31,6 +31,15 @@ export const answers = {
   badGateway: { status: 502, sentence: 'The site did not answer properly.', outcome: 'app-broken' },
   unreachable: { status: 502, sentence: 'The site did not answer properly.', outcome: 'app-unreachable' },
   failed: { status: 502, sentence: 'The site is broken at the moment.', outcome: 'app-failed' },
+  quarantined: {
+    ...{ status: 502, sentence: 'The site failed again and again. It is tried again in a while.' },
+    ...{ outcome: 'app-quarantined', retryAfterSeconds: 60 },
+  },
+  asleep: {
+    ...{ status: 200, sentence: '', outcome: 'app-asleep' },
+    document: { contentType: 'text/plain; charset=utf-8', cacheControl: 'no-store', bytes: Buffer.from('asleep\n') },
+  },
+  asleepToAgents: { status: 503, sentence: 'The site is asleep.', outcome: 'app-asleep', retryAfterSeconds: 3_600 },
   stopped: { status: 503, sentence: 'The site is stopped.', outcome: 'app-stopped' },
   starting: { status: 503, sentence: 'The site is starting.', outcome: 'app-starting', retryAfterSeconds: 5 },
   setAside: { status: 503, sentence: 'The site is not available for some minutes.', outcome: 'set-aside', retryAfterSeconds: 60 },

@@ -1,4 +1,4 @@
-import type { EdgeRequests } from '../protocol/edge.ts';
+import type { EdgeChallenge, EdgeRequests } from '../protocol/edge.ts';
 
 type SetChallenge = { method: 'set-challenge'; params: EdgeRequests['set-challenge']['params'] };
 type RemoveChallenge = { method: 'remove-challenge'; params: EdgeRequests['remove-challenge']['params'] };
@@ -16,5 +16,9 @@ export class ChallengeRecord {
 
   replay(): Iterable<ChallengeMessage> {
     return this.standing.values();
+  }
+
+  state(): EdgeChallenge[] {
+    return [...this.standing.values()].map(({ params }) => params);
   }
 }

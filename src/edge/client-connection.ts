@@ -125,7 +125,7 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
     const idleMs = this.exchange?.host?.tenant.limits.idleTimeoutMs ?? this.edge.limits.idleMs;
     this.exchange = undefined;
     this.inHead = false;
-    if (!keep || this.edge.closing || (this.inputEnded && !this.pending)) this.closeGently();
+    if (!keep || (this.edge.closing && !this.edge.retiring) || (this.inputEnded && !this.pending)) this.closeGently();
     else this.limit(idleMs);
   }
 
@@ -134,6 +134,9 @@ export class ClientConnection implements Deadline, RequestClient, ServedConnecti
     // Its last response is still on its way.
     if (this.phase === 'serving' && !this.exchange) this.closeGently();
   }
+
+  /** The answer to its next request says so. */
+  announceEnd(): void {}
 
   giveWay(): boolean {
     const unused = this.phase !== 'tunnel' && !this.exchange && this.socket.writableLength === 0;

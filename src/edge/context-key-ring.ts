@@ -8,6 +8,19 @@ interface RingKey {
   readonly sinceMs: number;
 }
 
+/** The keys of a ring, with what `sinceMs` was ago: for a process with another clock. */
+export interface ContextRingState {
+  signing: AgedKey;
+  next?: AgedKey;
+  last?: AgedKey;
+}
+
+interface AgedKey {
+  id: string;
+  privateKey: string;
+  ageMs: number;
+}
+
 const lifeMs = 24 * 3_600_000;
 /** Before a key signs, and after it did: for so long an app may keep what was published, and find every token's key there. */
 const publishedMs = 10 * 60_000;
@@ -24,8 +37,16 @@ export class ContextKeyRing {
   private next: RingKey | undefined = undefined;
   private last: RingKey | undefined = undefined;
 
-  constructor(nowMs: number) {
-    this.signing = newKey(nowMs);
+  constructor(nowMs: number, before?: ContextRingState) {
+    this.signing = before ? keyOf(before.signing, nowMs) : newKey(nowMs);
+    this.next = before?.next && keyOf(before.next, nowMs);
+    this.last = before?.last && keyOf(before.last, nowMs);
+  }
+
+  state(nowMs: number): ContextRingState {
+    const aged = ({ id, privateKey, sinceMs }: RingKey): AgedKey => ({ id, privateKey, ageMs: nowMs - sinceMs });
+    const { signing, next, last } = this;
+    return { signing: aged(signing), ...(next && { next: aged(next) }), ...(last && { last: aged(last) }) };
   }
 
   /** The one that signs first. */
@@ -45,6 +66,10 @@ export class ContextKeyRing {
     } else if (!next && isDue(signing, lifeMs - publishedMs)) this.next = newKey(nowMs);
     return signing !== this.signing || next !== this.next || last !== this.last;
   }
+}
+
+function keyOf({ id, privateKey, ageMs }: AgedKey, nowMs: number): RingKey {
+  return { id, privateKey, sinceMs: nowMs - ageMs };
 }
 
 function newKey(sinceMs: number): RingKey {

@@ -20,6 +20,7 @@ import { RouteTable } from './route-table.ts';
 import type { StallGuard } from './stall-guard.ts';
 import { createTrustedProxies, type TrustedProxies } from './trusted-proxies.ts';
 import { Upstreams } from './upstreams.ts';
+import { Wakes } from './wakes.ts';
 
 /** What every connection of one edge process shares. */
 export interface EdgeContext {
@@ -27,6 +28,7 @@ export interface EdgeContext {
   readonly deadlines: Deadlines;
   readonly upstreams: Upstreams;
   readonly routes: RouteTable;
+  readonly wakes: Wakes;
   readonly trustedProxies: TrustedProxies;
   /** Read anew for each request of a trusted proxy. */
   readonly forwardedClient: ForwardedClient;
@@ -49,8 +51,10 @@ export interface EdgeContext {
   readonly responseHead: ResponseHead;
   readonly reportFault: FaultLog;
   readonly stallGuard: StallGuard | undefined;
-  /** Shutting down: no connection is kept for another request. */
+  /** No connection is kept for another request, nor told that it is. */
   closing: boolean;
+  /** But those that were told so before are. */
+  retiring: boolean;
 }
 
 export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeContext {
@@ -61,11 +65,15 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
   const upstreams = new Upstreams(socketsDir, deadlines, limits, stallGuard);
   const endUngranted = (): void => endCalls(calls, (caller, called) => routes.isGranted(caller, called));
   const routes: RouteTable = new RouteTable(upstreams, { processes, onGrantsTaken: endUngranted });
+  const { wakeRepeatMs: repeatMs, wakesPerSecond: perSecond } = limits;
+  const wakes = new Wakes({ tell: options.tellWake ?? (() => {}), repeatMs, perSecond, nowMs: () => performance.now() });
+  deadlines.watch(wakes);
   return {
     limits,
     deadlines,
     upstreams,
     routes,
+    wakes,
     trustedProxies,
     forwardedClient: new ForwardedClient(trustedProxies),
     certificates: new Certificates(),
@@ -84,5 +92,6 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
     reportFault,
     stallGuard,
     closing: false,
+    retiring: false,
   };
 }

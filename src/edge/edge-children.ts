@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { CallHandover } from './call-handover.ts';
 import type { ChallengeMessage } from './challenge-record.ts';
@@ -50,8 +51,14 @@ export class EdgeChildren {
 
   /** True when every edge has no request open at the upstream; one that ended has none. */
   async drainUpstream(id: string, timeoutMs: number): Promise<boolean> {
-    const drained = await Promise.all([...this.living].map((child) => drainOne(child, id, timeoutMs)));
-    return drained.every(Boolean);
+    const otherwise = { ifEnded: { drained: true }, ifSilent: { drained: false } };
+    const answers = await this.ask('drain-upstream', { id, timeoutMs }, timeoutMs + answerSlackMs, otherwise);
+    return answers.every(({ drained }) => drained);
+  }
+
+  /** What every edge answers, and in place of it `ifEnded` for one that ended and `ifSilent` for one that does not answer in time. */
+  ask<Answer>(method: string, params: unknown, timeoutMs: number, otherwise: Otherwise<Answer>): Promise<Answer[]> {
+    return Promise.all([...this.living].map((child) => askOne(child, method, params, timeoutMs, otherwise)));
   }
 
   /** Settles when every edge has answered, has ended, or has had its time. */
@@ -64,6 +71,13 @@ export class EdgeChildren {
   async shutdown(timeoutMs: number): Promise<void> {
     this.stopping = true;
     await Promise.all([...this.living].map((child) => shutDown(child, timeoutMs)));
+  }
+
+  /** Settles when each has stopped accepting, or can't tell within `answerMs`; `onEnded` is called when all have ended. */
+  async retire(timeoutMs: number, answerMs: number, onEnded: () => void): Promise<void> {
+    this.stopping = true;
+    void Promise.all([...this.living].map((child) => endIn(child, timeoutMs))).then(onEnded);
+    await this.ask('retire', { timeoutMs }, answerMs, { ifEnded: null, ifSilent: null });
   }
 
   private start(place: number, failures: number): void {
@@ -90,18 +104,32 @@ export class EdgeChildren {
   }
 }
 
-async function drainOne({ channel, exited }: EdgeChild, id: string, timeoutMs: number): Promise<boolean> {
-  const answer = channel.request('drain-upstream', { id, timeoutMs }, timeoutMs + answerSlackMs).then(
-    (result) => (result as { drained: boolean }).drained,
-    // It hung; or it ended, which `exited` tells.
-    () => false,
-  );
-  return Promise.race([answer, exited.then(() => true)]);
+interface Otherwise<Answer> {
+  ifEnded: Answer;
+  ifSilent: Answer;
 }
 
-async function shutDown({ channel, exited, kill }: EdgeChild, timeoutMs: number): Promise<void> {
+async function askOne<Answer>(child: EdgeChild, method: string, params: unknown, timeoutMs: number, otherwise: Otherwise<Answer>) {
+  const { channel, exited } = child;
+  const ended = exited.then(() => otherwise.ifEnded);
+  const silent = (): Answer => otherwise.ifSilent;
+  const answer = channel.request(method, params, timeoutMs).then(
+    (result) => result as Answer,
+    // With its channel an edge ends, and says so a moment later.
+    () => Promise.race([ended, delay(answerSlackMs, undefined, { ref: false }).then(silent)]),
+  );
+  return Promise.race([answer, ended]);
+}
+
+async function shutDown(child: EdgeChild, timeoutMs: number): Promise<void> {
+  const { channel } = child;
   // Not answering is no reason to wait longer than for one that does.
   channel.request('shutdown', { timeoutMs }, timeoutMs).catch(() => {});
+  await endIn(child, timeoutMs);
+}
+
+/** Asked to or not. */
+async function endIn({ exited, kill }: EdgeChild, timeoutMs: number): Promise<void> {
   const timer = setTimeout(kill, timeoutMs + answerSlackMs);
   await exited;
   clearTimeout(timer);

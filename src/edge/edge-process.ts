@@ -6,11 +6,12 @@ import type {
   EdgeKeyNotifications,
   EdgeNotifications,
   EdgeRequests,
+  EdgeUseRequests,
   TenantCertificate,
 } from '../protocol/edge.ts';
 import { maxReportedNames, maxRouteFrameBytes } from '../protocol/edge-paths.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
-import { createEdge, type Edge } from './edge.ts';
+import { createEdge, type Edge, type EdgeOptions } from './edge.ts';
 import { CallHandover } from './call-handover.ts';
 import type { Caller } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
@@ -52,21 +53,28 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   const reportFault = createFaultLog(send, () => performance.now());
   const accessLogs = logSettings && createAccessLogs({ ...logSettings, nowMs: Date.now, reportFault });
   const tellMissingCertificate = (name: string): void => channel.notify('handshake-without-certificate', { name });
+  const tellWake: EdgeOptions['tellWake'] = (app) => channel.notify('wake-app', app);
   const stallGuard = new StallGuard((stall) => channel.notify('tenant-stall', stall));
   const limits = connectionLimits(openFiles);
-  const edge = createEdge({ ...options, limits, accessLogs, tellMissingCertificate, stallGuard, reportFault });
+  const edge = createEdge({ ...options, limits, accessLogs, tellMissingCertificate, tellWake, stallGuard, reportFault });
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   let ending: Promise<void> | undefined;
   let listening = false;
+  const { promise: accepting, resolve: settleAccepting } = Promise.withResolvers<void>();
   /** That came before the first whole route table: then it takes them. */
   const earlyCalls = new CallHandover();
   const grantUseTimer = setInterval(tellGrantUse, grantUseMs);
   grantUseTimer.unref();
 
-  const shutdown = (timeoutMs: number): Promise<void> => (ending ??= end(timeoutMs));
+  /** Asked again, it is the edge's affair: it takes the shorter time. */
+  function endAfter(last: Promise<void>): Promise<void> {
+    ending ??= end(last);
+    return ending;
+  }
+  const shutdown = (timeoutMs: number): Promise<void> => endAfter(edge.shutdown(timeoutMs));
 
-  async function end(timeoutMs: number): Promise<void> {
-    await edge.shutdown(timeoutMs);
+  async function end(last: Promise<void>): Promise<void> {
+    await last;
     clearInterval(grantUseTimer);
     tellGrantUse();
     await accessLogs?.close();
@@ -92,6 +100,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     listening = true;
     for (const fd of httpFds) await edge.listen({ fd }, 'http');
     for (const fd of httpsFds) await edge.listen({ fd }, 'https');
+    settleAccepting();
     earlyCalls.setTakers([{ hand: takeEarly }]);
     send('info', 'an edge accepts connections');
   }
@@ -108,10 +117,17 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
         accessLogs?.forget(tenant);
       },
       ...keyHandlers(edge),
+      ...useHandlers(edge),
       ...certificateHandlers(edge, (event) => channel.notify('certificate', event)),
       'drain-upstream': async (params) => {
         const { id, timeoutMs } = params as EdgeRequests['drain-upstream']['params'];
         return { drained: await edge.drainUpstream(id, timeoutMs) };
+      },
+      'await-accepting': () => accepting.then(() => true),
+      retire: (params) => {
+        accessLogs?.retire();
+        void endAfter(edge.retire((params as EdgeRequests['retire']['params']).timeoutMs)).then(settleEnded);
+        return null;
       },
       shutdown: async (params) => {
         await shutdown((params as EdgeRequests['shutdown']['params']).timeoutMs);
@@ -123,6 +139,16 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   });
   void channel.closed.then(() => shutdown(orphanGraceMs)).then(settleEnded);
   return { ended, acceptCall, shutdown: (timeoutMs) => shutdown(timeoutMs).then(settleEnded) };
+}
+
+function useHandlers({ routes }: Edge) {
+  return {
+    'let-sleep': (params: unknown): EdgeRequests['let-sleep']['result'] => {
+      const { tenant, app } = params as EdgeRequests['let-sleep']['params'];
+      return { asleep: routes.letSleep(tenant, app) };
+    },
+    'take-use': (): EdgeUseRequests['take-use']['result'] => ({ apps: routes.uses.take() }),
+  };
 }
 
 function keyHandlers({ contextTokens, setTicketKeys }: Edge) {

@@ -16,6 +16,7 @@ import { readProxiedSocket } from './proxied-socket.ts';
 import { createMissingCertificates } from './missing-certificates.ts';
 import type { StallGuard } from './stall-guard.ts';
 import { createTlsServer } from './tls-server.ts';
+import type { WakesOptions } from './wakes.ts';
 
 export interface EdgeOptions {
   socketsDir: string;
@@ -30,6 +31,8 @@ export interface EdgeOptions {
   accessLogs?: AccessLogs | undefined;
   /** Of a tenant's host for which a client came, and there was no certificate. */
   tellMissingCertificate?: (host: string) => void;
+  /** Somebody waits for an app that sleeps. */
+  tellWake?: WakesOptions['tell'];
   stallGuard?: StallGuard;
   reportFault: FaultLog;
 }
@@ -48,13 +51,17 @@ export interface Edge {
   readonly contextTokens: EdgeContext['contextTokens'];
   readonly setTicketKeys: (keys: Buffer) => void;
   drainUpstream(id: string, timeoutMs: number): Promise<boolean>;
-  /** Stops accepting, lets open requests end, and cuts what is left after `timeoutMs`. */
+  /** As `shutdown`, but a connection that was not told of the end gets the answer to its next request. No longer accepts once it returns. */
+  retire(timeoutMs: number): Promise<void>;
+  /** Stops accepting, lets open requests end, and cuts what is left after `timeoutMs`; asked again, the shorter time counts. */
   shutdown(timeoutMs: number): Promise<void>;
 }
 
 /** A client's connection as the edge ends it. */
 export interface ServedConnection {
   closeIfIdle(): void;
+  /** As far as its protocol can say that it takes no new requests. */
+  announceEnd(): void;
   /** Closes unless it serves a request; one whose head has not come whole is not served yet. */
   giveWay(): boolean;
   destroy(): void;
@@ -76,6 +83,7 @@ export function createEdge(options: EdgeOptions): Edge {
     const hasHeader = options.proxyProtocol === true && context.trustedProxies.trusts(peer);
     if (scheme === 'http' && !hasHeader) return serve(socket, undefined);
     opening.add(socket);
+    socket.once('close', settleIfEmpty);
     if (hasHeader) readHeader(socket, scheme, peer);
     else tlsServer.emit('connection', socket);
   }
@@ -110,7 +118,28 @@ export function createEdge(options: EdgeOptions): Edge {
 
   function forget(connection: ServedConnection): void {
     connections.delete(connection);
-    if (context.closing && connections.size === 0) settleEmpty();
+    settleIfEmpty();
+  }
+
+  /** Handshakes under way count while there is time for them. */
+  function settleIfEmpty(): void {
+    if (context.closing && connections.size === 0 && !(context.retiring && opening.size > 0)) settleEmpty();
+  }
+
+  async function end(timeoutMs: number, retiring: boolean): Promise<void> {
+    context.closing = true;
+    context.retiring = retiring;
+    for (const server of servers.splice(0)) server.close();
+    for (const connection of connections) {
+      if (retiring) connection.announceEnd();
+      else connection.closeIfIdle();
+    }
+    settleIfEmpty();
+    const timer = setTimeout(settleEmpty, timeoutMs);
+    await empty;
+    clearTimeout(timer);
+    for (const connection of connections) connection.destroy();
+    context.deadlines.stop();
   }
 
   return {
@@ -141,17 +170,8 @@ export function createEdge(options: EdgeOptions): Edge {
       tlsServer.setTicketKeys(keys);
     },
     drainUpstream: (id, timeoutMs) => context.upstreams.drain(id, timeoutMs),
-    async shutdown(timeoutMs) {
-      context.closing = true;
-      for (const server of servers) server.close();
-      for (const connection of connections) connection.closeIfIdle();
-      if (connections.size === 0) settleEmpty();
-      const timer = setTimeout(settleEmpty, timeoutMs);
-      await empty;
-      clearTimeout(timer);
-      for (const connection of connections) connection.destroy();
-      context.deadlines.stop();
-    },
+    retire: (timeoutMs) => end(timeoutMs, true),
+    shutdown: (timeoutMs) => end(timeoutMs, false),
   };
 }
 

@@ -1,20 +1,22 @@
+import type { RequestLimits } from '../protocol/edge.ts';
 import type { AccessOutcome } from './access-entry.ts';
 import { logExchange } from './exchange-log.ts';
 import { type BodyReader, noBody } from '../http1/body.ts';
 import type { Coding } from '../http1/accept-encoding.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type Answer, answers } from './answers.ts';
-import type { AppTarget, HeldRequest } from './app-target.ts';
+import type { AppTarget } from './app-target.ts';
 import type { Compressor } from './compressor.ts';
 import type { EdgeContext } from './context.ts';
+import type { EdgeLimits } from './limits.ts';
 import { forward, retryAfterLoss } from './forward.ts';
+import type { Quiet } from './quiet-requests.ts';
 import type { RequestClient } from './request-client.ts';
 import { dropFirstPiece, passRequestBody, takeFirstPiece } from './request-body.ts';
+import { type PlacedRequest, RequestPlace } from './request-place.ts';
 import { endOfResponse, receiveResponse } from './response.ts';
 import type { HostEntry } from './route-table.ts';
 import { requestSteps } from './steps.ts';
-import { TenantPlace } from './tenant-place.ts';
-import type { TenantState } from './tenant-state.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import { type UpstreamFailure, upstreamFailures } from './upstream-failures.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -33,7 +35,7 @@ export type BodyForm = 'framed' | 'chunked' | 'content';
  * - Once a byte of a final response went to the client, failure can only be an abort: the client must see the truncation.
  * - It has at most one upstream connection, and gives it back for reuse only if request and response both ended cleanly.
  */
-export class Exchange implements UpstreamUser, HeldRequest {
+export class Exchange implements UpstreamUser, PlacedRequest {
   readonly client: RequestClient;
   readonly edge: EdgeContext;
   readonly id: string;
@@ -49,6 +51,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   endsAtMs = Infinity;
   host: HostEntry | undefined = undefined;
   target: AppTarget | undefined = undefined;
+  quiet: Quiet | undefined = undefined;
   /** For the access log: when it began, was sent to the app, and was answered by it; -1 when that did not happen. */
   readonly startedAtMs: number;
   sentAtMs = -1;
@@ -93,8 +96,9 @@ export class Exchange implements UpstreamUser, HeldRequest {
   /** The client does not take the response as fast as it comes. */
   downloadBlocked = false;
   upstreamReusable = false;
-  private held = false;
-  private readonly place = new TenantPlace(this);
+  /** When it began to wait for its app, by the clock of the deadlines; -1 when it did not. */
+  private heldSinceMs = -1;
+  private readonly place = new RequestPlace(this);
   private over = false;
 
   constructor(client: RequestClient, edge: EdgeContext) {
@@ -120,17 +124,30 @@ export class Exchange implements UpstreamUser, HeldRequest {
     const { target } = this;
     if (!target) return this.answer(answers.notFound);
     if (this.edge.stallGuard?.isAside(target.tenant.name)) return this.answer(answers.setAside);
-    if (target.state === 'ready') return this.takeTurn(target.tenant);
-    if (target.state !== 'starting') return this.answer(target.state === 'failed' ? answers.failed : answers.stopped);
-    const { heldRequestsPerApp, holdMs } = this.edge.limits;
-    if (!target.hold(this, heldRequestsPerApp)) return this.answer(answers.busy);
-    this.held = true;
-    this.limit(holdMs);
+    const { state } = target;
+    if (state === 'ready') this.takeTurn(target);
+    else if (state === 'starting') this.waitFor(target);
+    else if (state === 'sleeping') this.wake(target);
+    else this.answer(answers[state]);
+  }
+
+  private wake(target: AppTarget): void {
+    if (this.quiet) return this.answer(this.quiet === 'path' ? answers.asleep : answers.asleepToAgents);
+    this.waitFor(target);
+    if (this.place.isHeld) this.edge.wakes.ask(target);
+  }
+
+  /** Until it is ready, or something else. */
+  private waitFor(target: AppTarget): void {
+    const { limits, deadlines } = this.edge;
+    if (!this.place.hold(target, heldLimit(target.tenant.limits, limits))) return this.answer(answers.busy);
+    if (this.heldSinceMs === -1) this.heldSinceMs = deadlines.nowMs;
+    this.limit(this.heldSinceMs + (target.holdMs ?? limits.holdMs) - deadlines.nowMs);
   }
 
   /** Sends it on now, or when another request of the tenant is over. */
-  private takeTurn(tenant: TenantState): void {
-    if (!this.place.enter(tenant)) return this.answer(answers.busy);
+  private takeTurn(target: AppTarget): void {
+    if (!this.place.enter(target)) return this.answer(answers.busy);
     if (this.place.isQueued) this.limit(this.edge.limits.queueMs);
     else if (takeFirstPiece(this)) forward(this);
   }
@@ -148,7 +165,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   onAppChanged(): void {
-    this.held = false;
+    this.place.release();
     // By another one that waited with it, and closed their connection.
     if (this.over) return;
     this.admit();
@@ -184,7 +201,7 @@ export class Exchange implements UpstreamUser, HeldRequest {
   }
 
   onDeadline(): void {
-    if (this.held) this.answer(answers.starting);
+    if (this.place.isHeld) this.answer(answers.starting);
     else if (this.place.isQueued) this.answer(answers.busy);
     else if (this.responseBody) this.abort('timeout');
     else if (!this.requestBody.done && !this.uploadBlocked) this.answer(answers.slowRequest);
@@ -312,11 +329,14 @@ export class Exchange implements UpstreamUser, HeldRequest {
     logExchange(this);
     this.dropTexts();
     this.compressor?.destroy();
-    if (this.held) this.target?.letGo(this);
-    this.held = false;
     this.place.leave();
     this.detach(reusable);
   }
+}
+
+/** As many as could be open and queued if the app were ready. */
+function heldLimit({ concurrentRequests, queuedRequests }: RequestLimits, { heldRequestsLeast, heldRequestsMost }: EdgeLimits): number {
+  return Math.min(heldRequestsMost, Math.max(heldRequestsLeast, concurrentRequests + queuedRequests));
 }
 
 function copyOf(text: string): string {

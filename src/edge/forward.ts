@@ -57,7 +57,7 @@ function sendAgain(exchange: Exchange, fresh: boolean, failure: UpstreamFailure)
   if (target && edge.stallGuard?.isAside(target.tenant.name)) return failure;
   const next = target && pickUpstream(target, exchange.unreachable);
   if (next) sendTo(exchange, next, fresh);
-  else if (target?.state === 'starting') exchange.admit();
+  else if (target?.holdsRequests) exchange.admit();
   else return failure;
   return undefined;
 }

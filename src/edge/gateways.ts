@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { gatewaySocket } from '../protocol/edge-paths.ts';
 import type { TenantRoutes } from '../protocol/edge.ts';
@@ -14,10 +17,15 @@ export interface Caller {
 export interface GatewaysOptions {
   /** Holds `<tenant>/<app>/`, which that app alone finds in its sandbox. */
   directory: string;
+  /** Another master has its own there: they are opened with `take`. */
+  standby?: boolean;
   /** Not read from yet. */
   onCall: (caller: Caller, socket: Socket) => void;
   reportFault: FaultLog;
 }
+
+/** Whoever found a name before it was replaced has connected by then; the queue is emptied in each turn of the event loop. */
+const takenMs = 200;
 
 /**
  * Where apps call what other tenants granted them: a Unix socket for each app of a tenant that has a grant. Who calls is known by
@@ -29,11 +37,29 @@ export class Gateways {
   private readonly options: GatewaysOptions;
   private readonly servers = new Map<string, Server>();
   private pending: NodeJS.Immediate | undefined = undefined;
-  private closed = false;
+  private phase: 'standby' | 'open' | 'closed';
+  /** Another master may make the same names at the same time. */
+  private readonly unfinished = `${randomBytes(4).toString('hex')}.new`;
   private readonly asideUntilMs = new Map<TenantName, number>();
 
   constructor(options: GatewaysOptions) {
     this.options = options;
+    this.phase = options.standby === true ? 'standby' : 'open';
+  }
+
+  /** In the place of another master's, if there is one. */
+  take(tenants: () => readonly TenantRoutes[]): void {
+    if (this.phase !== 'standby') return;
+    this.phase = 'open';
+    this.apply(tenants());
+  }
+
+  /** Another master's are in their place: what was on its way here is taken, and no name is removed. */
+  async retire(): Promise<void> {
+    this.phase = 'closed';
+    if (this.servers.size > 0) await wait(takenMs);
+    for (const server of this.servers.values()) server.close();
+    this.servers.clear();
   }
 
   /** Soon: when the daemon tells everything, a thousand changes come at once. */
@@ -52,7 +78,7 @@ export class Gateways {
   }
 
   private apply(tenants: readonly TenantRoutes[]): void {
-    if (this.closed) return;
+    if (this.phase !== 'open') return;
     for (const [tenant, untilMs] of this.asideUntilMs) if (untilMs <= performance.now()) this.asideUntilMs.delete(tenant);
     const granted = new Set(tenants.flatMap(({ grants = [] }) => grants.map(({ to }) => to)));
     const mayCall = (tenant: TenantName): boolean => granted.has(tenant) && !this.asideUntilMs.has(tenant);
@@ -64,7 +90,7 @@ export class Gateways {
 
   /** Leaves no socket behind. */
   closeAll(): void {
-    this.closed = true;
+    this.phase = 'closed';
     for (const [path, server] of this.servers) this.close(path, server);
   }
 
@@ -80,11 +106,10 @@ export class Gateways {
       if (!server.listening) this.servers.delete(path);
       this.options.reportFault('error', `no gateway for ${caller.tenant}/${caller.app}: ${error.message}`);
     });
-    // Left by a master that was killed.
-    rmSync(`${path}.new`, { force: true });
     // Open to all: only one app's sandbox has the folder. It listens before it has its name: no call is refused.
-    server.listen({ path: `${path}.new`, readableAll: true, writableAll: true });
-    if (server.listening) renameSync(`${path}.new`, path);
+    const unfinished = join(dirname(path), this.unfinished);
+    server.listen({ path: unfinished, readableAll: true, writableAll: true });
+    if (server.listening) renameSync(unfinished, path);
     server.unref();
   }
 

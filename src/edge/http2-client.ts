@@ -64,6 +64,10 @@ export class Http2Client implements ConnectionOwner, Deadline, ServedConnection 
     this.http2.shutdown();
   }
 
+  announceEnd(): void {
+    this.closeIfIdle();
+  }
+
   /** At once: a shutdown takes as long as its client likes. */
   giveWay(): boolean {
     const unused = this.http2.openStreams === 0 && this.socket.writableLength === 0;

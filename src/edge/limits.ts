@@ -16,13 +16,19 @@ export interface EdgeLimits {
   lingerMs: number;
   /** A request that waits until another one of its tenant is over. */
   queueMs: number;
-  /** A request for an app that is starting. */
+  /** A request for an app that is starting or sleeping, where its route does not say. */
   holdMs: number;
+  /** From one word to the daemon that somebody waits for a sleeping app to the next. */
+  wakeRepeatMs: number;
   /** Below the five seconds after which a Node app closes an idle connection. */
   upstreamIdleMs: number;
   /** How often times are looked at. */
   tickMs: number;
-  heldRequestsPerApp: number;
+  /** Of one tenant, that wait for an app to start or wake: as many as may be open and queued, but within these two. */
+  heldRequestsLeast: number;
+  heldRequestsMost: number;
+  /** Words to the daemon on sleeping apps that are waited for, a second. */
+  wakesPerSecond: number;
   idleConnectionsPerUpstream: number;
   interimResponses: number;
   clientConnections: number;
@@ -42,9 +48,12 @@ export const defaultLimits: EdgeLimits = {
   lingerMs: 5_000,
   queueMs: 5_000,
   holdMs: 10_000,
+  wakeRepeatMs: 1_000,
   upstreamIdleMs: 4_000,
   tickMs: 500,
-  heldRequestsPerApp: 64,
+  heldRequestsLeast: 64,
+  heldRequestsMost: 4_096,
+  wakesPerSecond: 500,
   idleConnectionsPerUpstream: 256,
   interimResponses: 16,
   clientConnections: 16_384,

@@ -14,6 +14,8 @@ const role: EdgeRole = process.argv[3] === 'edge' ? 'edge' : 'master';
 const settings = JSON.parse(settingsText) as EdgeSettings;
 const listenerFds = Array.from({ length: settings.httpListeners + settings.httpsListeners }, (_, index) => firstListenerFd + index);
 
+// Its reader ends with the daemon: what is printed then is lost, and no reason to end.
+process.stderr.on('error', () => {});
 const running = role === 'edge' ? startEdge() : startMaster();
 process.on('SIGTERM', () => void running.shutdown(signalGraceMs));
 // From a terminal it reaches all processes at once: the master tells the edges.
@@ -25,6 +27,7 @@ function startMaster() {
   return runMaster({
     controlSocket: settings.controlSocket ?? edgeControlSocket,
     gatewaysDir: settings.gatewaysDir ?? edgeGatewaysDir,
+    standby: settings.standby ?? false,
     processes: settings.processes,
     listenerFds,
     edgeCommand: [process.execPath, ...process.execArgv, script, settingsText, 'edge' satisfies EdgeRole],

@@ -1,24 +1,31 @@
 import type { TenantName } from '../base/ids.ts';
 import { DaemonLink } from '../protocol/daemon-link.ts';
 import { maxRouteFrameBytes } from '../protocol/edge-paths.ts';
-import type { EdgeRequests, TenantStall } from '../protocol/edge.ts';
+import type { EdgeRequests, EdgeUseRequests, TenantStall } from '../protocol/edge.ts';
+import { joinUses, maxUsesTold } from './app-uses.ts';
 import { type ChallengeMessage, ChallengeRecord } from './challenge-record.ts';
 import { EdgeChildren } from './edge-children.ts';
 import { Gateways } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
+import { successionHandlers } from './succession.ts';
 import { createSharedKeys, type SharedKeys } from './shared-keys.ts';
 import { type RouteMessage, routeMethods, RouteRecord } from './route-record.ts';
 
 /** What edges tell the daemon. */
-const passedEvents = ['certificate', 'grant-use', 'handshake-without-certificate'];
+const passedEvents = ['certificate', 'grant-use', 'handshake-without-certificate', 'wake-app'];
 /** After which other apps may be callers than before. */
 const callerMethods = new Set<RouteMessage['method']>(['set-tenant', 'remove-tenant', 'snapshot-end']);
 /** For an edge that hangs: the CA does not wait for ever either. */
 const challengeTimeLimitMs = 5_000;
+/** The daemon waits for a little longer. */
+const letSleepTimeLimitMs = 3_000;
+const usePeriodMs = 1_000;
 
 export interface MasterOptions {
   controlSocket: string;
   gatewaysDir: string;
+  /** See EdgeSettings. */
+  standby?: boolean;
   processes: number;
   /** Held open, never accepted from: what waits there is there for the next edge. */
   listenerFds: readonly number[];
@@ -32,7 +39,7 @@ export interface Master {
 }
 
 /** Starts the edges and stands between them and the daemon. It outlives the daemon, and the edges never outlive it. */
-export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, edgeCommand }: MasterOptions): Master {
+export function runMaster({ controlSocket, gatewaysDir, standby = false, processes, listenerFds, edgeCommand }: MasterOptions): Master {
   const record = new RouteRecord();
   const challenges = new ChallengeRecord();
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
@@ -61,6 +68,7 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
   });
   const gateways = new Gateways({
     directory: gatewaysDir,
+    standby,
     onCall: (caller, socket) => children.hand(caller, socket),
     reportFault: log,
   });
@@ -69,6 +77,22 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
     await children.askAll(message.method, message.params, challengeTimeLimitMs);
     return null;
   };
+  const letSleep = async (app: EdgeRequests['let-sleep']['params']): Promise<boolean> => {
+    if (!record.beginSleep(app)) return false;
+    const otherwise = { ifEnded: { asleep: true }, ifSilent: { asleep: false } };
+    const answers = await children.ask('let-sleep', app, letSleepTimeLimitMs, otherwise);
+    if (answers.every(({ asleep }) => asleep)) return record.endSleep(app);
+    for (const message of record.undoSleep(app)) children.tell(message);
+    return false;
+  };
+  const tellUse = async (): Promise<void> => {
+    const noUse: EdgeUseRequests['take-use']['result'] = { apps: [] };
+    const answers = link.isConnected ? await children.ask('take-use', {}, usePeriodMs, { ifEnded: noUse, ifSilent: noUse }) : [];
+    const uses = joinUses(answers.flatMap(({ apps }) => apps));
+    for (let first = 0; first < uses.length; first += maxUsesTold) link.notify('app-use', { apps: uses.slice(first, first + maxUsesTold) });
+    useTimer.refresh();
+  };
+  const useTimer = setTimeout(() => void tellUse(), usePeriodMs).unref();
   const pass = (method: RouteMessage['method'], params: unknown): void => {
     const message = { method, params } as RouteMessage;
     record.record(message);
@@ -82,15 +106,24 @@ export function runMaster({ controlSocket, gatewaysDir, processes, listenerFds, 
   const link: DaemonLink = new DaemonLink({
     ...{ controlSocket, maxFrameBytes: maxRouteFrameBytes },
     onFault: (error) => log('error', error.message),
-    onLost: () => record.abandonSnapshot(),
+    onLost: () => {
+      record.abandonSnapshot();
+      for (const message of record.undoSleep()) children.tell(message);
+    },
     handlers: {
       ...Object.fromEntries(routeMethods.map((method) => [method, (params: unknown) => pass(method, params)])),
       'drain-upstream': async (params) => {
         const { id, timeoutMs } = params as EdgeRequests['drain-upstream']['params'];
         return { drained: await children.drainUpstream(id, timeoutMs) };
       },
+      'let-sleep': async (params) => ({ asleep: await letSleep(params as EdgeRequests['let-sleep']['params']) }),
       'set-challenge': (params) => askAll({ method: 'set-challenge', params: params as EdgeRequests['set-challenge']['params'] }),
       'remove-challenge': (params) => askAll({ method: 'remove-challenge', params: params as EdgeRequests['remove-challenge']['params'] }),
+      ...successionHandlers({
+        ...{ children, keys, challenges, gateways, listenerFds, tenants: () => record.tenants() },
+        // After the answer to a shutdown that it may have been asked for meanwhile.
+        onEnded: () => void setImmediate(settleEnded),
+      }),
       shutdown: async (params) => {
         await shutDown((params as EdgeRequests['shutdown']['params']).timeoutMs);
         // After the answer, which is written in this turn.

@@ -1,6 +1,7 @@
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { AppRoute, EdgeNotifications, HostRoute, TenantRoutes } from '../protocol/edge.ts';
 import { AppTarget } from './app-target.ts';
+import { AppUses } from './app-uses.ts';
 import type { Caller } from './gateways.ts';
 import { Grants, parseGrantedHost } from './grants.ts';
 import { buildPathRoutes, type PathRoutes } from './path-routes.ts';
@@ -44,6 +45,7 @@ const noPaths = buildPathRoutes([]);
  * - A host belongs to the tenant that was set last with it; removing another tenant never takes it away.
  */
 export class RouteTable {
+  readonly uses = new AppUses();
   private readonly tenants = new Map<TenantName, TenantEntry>();
   private readonly exact = new Map<string, HostEntry>();
   /** By suffix: `*.example.com` is `.example.com`. */
@@ -112,6 +114,11 @@ export class RouteTable {
     if (entry && target) this.applyApp(entry.state, target, route);
   }
 
+  /** True when nothing of the app is open: its next request waits, and wakes it. What is not routed here has none. */
+  letSleep(tenant: TenantName, app: AppName): boolean {
+    return this.tenants.get(tenant)?.apps.get(app)?.fallAsleep() ?? true;
+  }
+
   removeTenant(tenant: TenantName): void {
     const entry = this.tenants.get(tenant);
     if (!entry) return;
@@ -123,7 +130,7 @@ export class RouteTable {
 
   /** Lists the new upstreams before it unlists the old, so that those in both keep their connections. */
   private applyApp(state: TenantState, known: AppTarget | undefined, route: AppRoute): AppTarget {
-    const target = known ?? new AppTarget(state, route.app);
+    const target = known ?? new AppTarget(state, route.app, this.uses);
     const pools = route.upstreams.map((upstream) => this.upstreams.list(upstream));
     this.replacePools(target, route, pools);
     return target;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EdgeKeyNotifications } from '../protocol/edge.ts';
-import { ContextKeyRing } from './context-key-ring.ts';
+import { ContextKeyRing, type ContextRingState } from './context-key-ring.ts';
 
 export type KeyMessage = {
   [Method in keyof EdgeKeyNotifications]: { method: Method; params: EdgeKeyNotifications[Method] };
@@ -17,9 +17,19 @@ export interface SharedKeysOptions {
 export interface SharedKeys {
   /** For an edge that starts now. */
   replay(): KeyMessage[];
+  /** For the master that takes this one's place: clients and apps notice nothing. */
+  state(): SharedKeysState;
+  /** Those of the master before, in place of its own. */
+  take(before: SharedKeysState): void;
   /** Changes what is due, and tells of it; called once a minute. */
   check(): void;
   stop(): void;
+}
+
+export interface SharedKeysState {
+  ticketKeys: string;
+  ticketAgeMs: number;
+  context: ContextRingState;
 }
 
 /** An edge can open tickets of one key only (Node's `setTicketKeys`): older ones cost their clients a full handshake. */
@@ -29,25 +39,39 @@ const ticketKeyBytes = 48;
 const checkEveryMs = 60_000;
 
 export function createSharedKeys({ tell, nowMs }: SharedKeysOptions): SharedKeys {
-  const ring = new ContextKeyRing(nowMs());
-  let ticketMessage = newTicketKeys();
+  let ring = new ContextKeyRing(nowMs());
+  let ticketMessage = ticketKeys(randomBytes(ticketKeyBytes).toString('base64'));
   let ticketSinceMs = nowMs();
   const contextMessage = (): KeyMessage => ({ method: 'set-context-keys', params: { keys: ring.keys } });
 
   function check(): void {
     const now = nowMs();
     if (now - ticketSinceMs >= ticketKeyLifeMs) {
-      ticketMessage = newTicketKeys();
+      ticketMessage = ticketKeys(randomBytes(ticketKeyBytes).toString('base64'));
       ticketSinceMs = now;
       tell(ticketMessage);
     }
     if (ring.turn(now)) tell(contextMessage());
   }
 
+  function state(): SharedKeysState {
+    const now = nowMs();
+    return { ticketKeys: ticketMessage.params.keys, ticketAgeMs: now - ticketSinceMs, context: ring.state(now) };
+  }
+
+  function take({ ticketKeys: keys, ticketAgeMs, context }: SharedKeysState): void {
+    const now = nowMs();
+    ring = new ContextKeyRing(now, context);
+    ticketMessage = ticketKeys(keys);
+    ticketSinceMs = now - ticketAgeMs;
+    tell(ticketMessage);
+    tell(contextMessage());
+  }
+
   const timer = setInterval(check, checkEveryMs).unref();
-  return { check, replay: () => [ticketMessage, contextMessage()], stop: () => clearInterval(timer) };
+  return { check, state, take, replay: () => [ticketMessage, contextMessage()], stop: () => clearInterval(timer) };
 }
 
-function newTicketKeys(): KeyMessage {
-  return { method: 'set-ticket-keys', params: { keys: randomBytes(ticketKeyBytes).toString('base64') } };
+function ticketKeys(keys: string): Extract<KeyMessage, { method: 'set-ticket-keys' }> {
+  return { method: 'set-ticket-keys', params: { keys } };
 }

@@ -18,7 +18,7 @@ type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 export const requestSteps: readonly Step[] = [
   ...[readRequest, readClient, answerChallenge, findTenant, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
   serveContextKeys,
-  ...[routePath, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
+  ...[routePath, noteQuiet, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
 ];
 
 /** Keeps what is needed after the head is gone. */
@@ -125,6 +125,12 @@ function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
     exchange.edge.grantUses.add(target, caller);
   }
   return target ? undefined : answers.notFound;
+}
+
+/** AppRoute.noWake. */
+function noteQuiet(exchange: Exchange, head: RequestHead): undefined {
+  const quietRequests = exchange.target?.quietRequests;
+  if (quietRequests) exchange.quiet = quietRequests.find(head);
 }
 
 /** A chunked body is measured as it comes. */

@@ -17,6 +17,8 @@ export class TenantState {
   /** Its open connections, by client. */
   readonly addresses = new AddressCounts();
   webSockets = 0;
+  /** That wait for one of its apps to start or wake. */
+  heldRequests = 0;
   private readonly processes: number;
 
   constructor(routes: TenantRoutes, processes: number, nowMs: number) {

@@ -18,11 +18,16 @@ try {
 async function run(job: JobRequest): Promise<void> {
   switch (job.job) {
     case 'manifest':
-      return print(await (await import('./manifest-job.ts')).runManifestJob(job.apps));
+      return print(await (await import('./manifest-job.ts')).runManifestJob(job.apps, undefined, job.folders));
     case 'logs':
       return print((await import('./logs-job.ts')).runLogsJob(job));
     case 'access-logs':
       return print((await import('./access-logs-job.ts')).runAccessLogsJob(job));
+    case 'unpack-release':
+    case 'copy-to-staging':
+    case 'copy-from-staging':
+    case 'wipe-release':
+      return print(await (await import('./release-job.ts')).runReleaseJob(job));
     case 'follow-access-logs':
       return (await import('./follow-access-logs-job.ts')).followAccessLogs({ request: job, print });
   }

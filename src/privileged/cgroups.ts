@@ -29,7 +29,7 @@ export interface ControlGroups {
   /** Makes a group without limits, which has so many times the processor time of a tenant when all want more than there is. */
   setShare(name: string, times: number): void;
   /** Makes the group of one sandbox; answers with the files a process writes its pid to in order to join. */
-  makeMember(tenant: string, member: string): string[];
+  makeMember(tenant: string, member: string, limits?: ResourceLimits): string[];
   /** As the kernel has them; undefined when the group is gone. */
   limitsOf(tenant: string): FoundLimits | undefined;
   /** Of a process with these lines of /proc/PID/cgroup: the hierarchies in which it is not in the member's group. */
@@ -104,13 +104,10 @@ function openV2(parent: string, baseName: string): ControlGroups {
         files: { memoryBytes: `${dir}/memory.max`, processes: `${dir}/pids.max`, cpu: `${dir}/cpu.max` },
       };
     },
-    limit(tenantDirs, { memoryBytes, cpu, processes }) {
+    limit(tenantDirs, limits) {
       for (const dir of tenantDirs) {
         writeFileSync(`${dir}/cgroup.subtree_control`, enableAll);
-        writeFileSync(`${dir}/memory.max`, String(memoryBytes));
-        writeOptional(`${dir}/memory.swap.max`, '0');
-        writeFileSync(`${dir}/pids.max`, String(processes));
-        writeFileSync(`${dir}/cpu.max`, `${Math.round(cpu * cpuPeriodUs)} ${cpuPeriodUs}`);
+        limitV2(dir, limits);
       }
       return true;
     },
@@ -120,6 +117,10 @@ function openV2(parent: string, baseName: string): ControlGroups {
     },
     // All of a sandbox ends together: a half-killed app is worse than a dead one.
     prepareMember: (dirs) => dirs.forEach((dir) => writeFileSync(`${dir}/memory.oom.group`, '1')),
+    limitMember([dir], limits) {
+      limitV2(dir ?? '', limits);
+      writeFileSync(`${dir}/cpu.weight`, '1');
+    },
     memoryBytes: ([dir]) => readNumber(`${dir}/memory.current`),
     cpuSeconds: ([dir]) => readKeyed(`${dir}/cpu.stat`, 'usage_usec') / 1e6,
     outOfMemoryKills: ([dir]) => readKeyed(`${dir}/memory.events`, 'oom_kill'),
@@ -143,18 +144,42 @@ function openV1(root: string, baseName: string): ControlGroups {
         files: { memoryBytes: `${memory}/memory.limit_in_bytes`, processes: `${pids}/pids.max`, cpu: `${cpu}/cpu.cfs_quota_us` },
       };
     },
-    limit([memory, pids, cpu], limits) {
-      writeFileSync(`${pids}/pids.max`, String(limits.processes));
-      writeFileSync(`${cpu}/cpu.cfs_period_us`, String(cpuPeriodUs));
-      writeFileSync(`${cpu}/cpu.cfs_quota_us`, String(Math.round(limits.cpu * cpuPeriodUs)));
-      return limitMemory(memory ?? '', limits.memoryBytes);
-    },
+    limit: limitV1,
     share: (dirs, times) => writeFileSync(`${dirs[cpuV1]}/cpu.shares`, String(times * v1Shares)),
     prepareMember: () => {},
+    limitMember(dirs, limits) {
+      limitV1(dirs, limits);
+      writeFileSync(`${dirs[cpuV1]}/cpu.shares`, '2');
+    },
     memoryBytes: ([memory]) => readNumber(`${memory}/memory.usage_in_bytes`),
     cpuSeconds: (dirs) => readNumber(`${dirs[3]}/cpuacct.usage`) / 1e9,
     outOfMemoryKills: ([memory]) => readKeyed(`${memory}/memory.oom_control`, 'oom_kill'),
   });
+}
+
+function limitV2(dir: string, { memoryBytes, cpu, processes }: ResourceLimits): void {
+  writeFileSync(`${dir}/memory.max`, String(memoryBytes));
+  writeOptional(`${dir}/memory.swap.max`, '0');
+  writeFileSync(`${dir}/pids.max`, String(processes));
+  limitCpu(`${dir}/cpu.max.burst`, cpu, (quotaUs) => writeFileSync(`${dir}/cpu.max`, `${quotaUs} ${cpuPeriodUs}`));
+}
+
+function limitV1([memory, pids, cpu]: string[], limits: ResourceLimits): boolean {
+  writeFileSync(`${pids}/pids.max`, String(limits.processes));
+  writeFileSync(`${cpu}/cpu.cfs_period_us`, String(cpuPeriodUs));
+  limitCpu(`${cpu}/cpu.cfs_burst_us`, limits.cpu, (quotaUs) => writeFileSync(`${cpu}/cpu.cfs_quota_us`, String(quotaUs)));
+  return limitMemory(memory ?? '', limits.memoryBytes);
+}
+
+/**
+ * What it left of one period it may use in the next, beside that one's (sched-bwc, from Linux 5.14 on): an app of half a core
+ * that starts would stand still for half of its second period. Never above the quota, so none while that changes.
+ */
+function limitCpu(burstFile: string, cpu: number, setQuota: (quotaUs: number) => void): void {
+  const quotaUs = Math.round(cpu * cpuPeriodUs);
+  writeOptional(burstFile, '0');
+  setQuota(quotaUs);
+  writeOptional(burstFile, String(quotaUs));
 }
 
 /** Memory alone first: memory+swap may never be the smaller of the two (cgroup-v1/memory). */
@@ -180,6 +205,8 @@ interface Hierarchy {
   limit(tenantDirs: string[], limits: ResourceLimits): boolean;
   share(dirs: string[], times: number): void;
   prepareMember(dirs: string[]): void;
+  /** Also gives it the least share of the processor when others want some. */
+  limitMember(dirs: string[], limits: ResourceLimits): void;
   memoryBytes(dirs: string[]): number;
   cpuSeconds(dirs: string[]): number;
   outOfMemoryKills(dirs: string[]): number;
@@ -206,10 +233,11 @@ function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): Co
       dirs.forEach(makeGroup);
       hierarchy.share(dirs, times);
     },
-    makeMember(tenant, member) {
+    makeMember(tenant, member, limits) {
       const dirs = dirsOf(tenant, member);
       dirs.forEach(makeGroup);
       hierarchy.prepareMember(dirs);
+      if (limits) hierarchy.limitMember(dirs, limits);
       return dirs.map((dir) => `${dir}/cgroup.procs`);
     },
     limitsOf(tenant) {

@@ -41,8 +41,10 @@ const resources = { core: 4, 'open-files': 7, 'locked-memory': 8, 'message-queue
 /** New calls have the same number everywhere. */
 const newCalls = { openTree: 428, moveMount: 429, mountSetattr: 442 };
 
+type PrivilegedCall = 'mount' | 'umount2' | 'unshare' | 'setns' | 'prlimit64';
+
 /** <asm/unistd_64.h> and <asm-generic/unistd.h>. */
-const systemCalls: Partial<Record<string, Record<'mount' | 'umount2' | 'unshare' | 'setns' | 'prlimit64', number>>> = {
+const systemCalls: Partial<Record<string, Record<PrivilegedCall, number>>> = {
   x64: { mount: 165, umount2: 166, unshare: 272, setns: 308, prlimit64: 302 },
   arm64: { mount: 40, umount2: 39, unshare: 97, setns: 268, prlimit64: 261 },
 };
@@ -129,12 +131,15 @@ exit 0 unless @ARGV;
 exec { $ARGV[0] } @ARGV or fail($ARGV[0]);
 `;
 
+export function systemCallNumbers(): Readonly<Record<PrivilegedCall, number>> {
+  const calls = systemCalls[process.arch];
+  if (calls) return calls;
+  throw new TenantdError('TENANTD_E_INTERNAL', `no system call numbers for ${process.arch}`, 'use a machine with x86_64 or aarch64');
+}
+
 /** The command line that does these steps and then becomes `command`, or ends. It says on its stderr which one failed, and why. */
 export function launchCommand(perl: string, steps: readonly LaunchStep[], command: readonly string[]): string[] {
-  const calls = systemCalls[process.arch];
-  if (!calls)
-    throw new TenantdError('TENANTD_E_INTERNAL', `no system call numbers for ${process.arch}`, 'use a machine with x86_64 or aarch64');
-  const { mount, umount2, unshare, setns, prlimit64 } = calls;
+  const { mount, umount2, unshare, setns, prlimit64 } = systemCallNumbers();
   const { openTree, moveMount, mountSetattr } = newCalls;
   const numbers = [mount, umount2, unshare, setns, prlimit64, openTree, moveMount, mountSetattr];
   return [perl, '-e', script, ...numbers.map(String), ...steps.flatMap(wordsOf), '--', ...command];

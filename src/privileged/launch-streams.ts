@@ -20,14 +20,20 @@ export function describeDescriptors(
   };
 }
 
-/** With all that it printed; not with what it sent over its other descriptors, which somebody may read later. */
-export async function endOf(child: ChildProcess): Promise<void> {
-  const printed = child.stdout && new Promise<void>((resolve) => child.stdout?.once('close', resolve));
-  const exited = new Promise<boolean>((resolve) => {
+/**
+ * `printed`: nothing has its output open any more, so that all of it came; not what it sent over its other descriptors, which somebody may
+ * read later. What a command leaves behind may print for ever: only its end is its end.
+ */
+export function endOf(child: ChildProcess): { exited: Promise<void>; printed: Promise<void> } {
+  const closed = new Promise<void>((resolve) => {
+    if (child.stdout) child.stdout.once('close', resolve);
+    else resolve();
+  });
+  const began = new Promise<boolean>((resolve) => {
     child.once('exit', () => resolve(true));
     child.once('error', () => resolve(false));
   });
-  if (await exited) await printed;
+  return { exited: began.then(() => {}), printed: began.then((hasBegun) => (hasBegun ? closed : undefined)) };
 }
 
 /** It may die before it has read all: then it says why in its complaints. */

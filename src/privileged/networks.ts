@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { TenantdError } from '../base/errors.ts';
+import { messageOf, TenantdError } from '../base/errors.ts';
+import { systemCallNumbers } from './launch-steps.ts';
+import { startHolder } from './namespace-holder.ts';
 import type { Programs } from './programs.ts';
 
 /**
@@ -14,22 +14,25 @@ export interface Network {
   path: string;
 }
 
+/** CLONE_NEWNET; then SIOCSIFFLAGS with IFF_UP (netdevice(7)): the kernel gives it its addresses. */
+const makeNetwork = `
+call('a new network', $values[0], 0x40000000);
+socket my $any, 2, 2, 0 or fail('socket');
+ioctl $any, 0x8914, my $up = pack('Z16 S x22', 'lo', 1) or fail('lo');
+`;
+
 /** A new network with nothing but its own loopback. */
-export async function createNetwork(programs: Programs): Promise<Network> {
-  const script = 'ip link set lo up && echo up && read -r _';
-  const holder = spawn(programs.unshare, ['--net', '--', programs.sh, '-c', script], {
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  let complaint = '';
-  holder.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString('utf8').slice(0, 1_000)));
-  const isUp = await Promise.race([once(holder.stdout, 'data').then(() => true), once(holder, 'exit').then(() => false)]);
-  if (!isUp || holder.pid === undefined) {
-    throw new TenantdError('TENANTD_E_LAYER_MISSING', `no network namespace: ${complaint.trim()}`, 'use a kernel with CONFIG_NET_NS');
+export async function createNetwork({ perl }: Pick<Programs, 'perl'>): Promise<Network> {
+  const holder = await startHolder(perl, makeNetwork)
+    .make([systemCallNumbers().unshare])
+    .catch((error: unknown) => {
+      throw new TenantdError('TENANTD_E_LAYER_MISSING', `no network namespace: ${messageOf(error)}`, 'use a kernel with CONFIG_NET_NS');
+    });
+  try {
+    return openNetworkOf(holder.pid);
+  } finally {
+    holder.release();
   }
-  const network = openNetworkOf(holder.pid);
-  holder.stdin.end('\n');
-  return network;
 }
 
 /** The network of a living process. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { constants, copyFileSync, accessSync, chmodSync, renameSync, rmSync } from 'node:fs';
+import { constants, copyFileSync, accessSync, chmodSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { TenantdError } from '../base/errors.ts';
 
@@ -16,9 +16,6 @@ const packages = {
   mke2fs: 'e2fsprogs',
   e2fsck: 'e2fsprogs',
   resize2fs: 'e2fsprogs',
-  mount: 'mount',
-  losetup: 'mount',
-  flock: 'util-linux',
   sh: 'dash',
   perl: 'perl-base',
   useradd: 'passwd',
@@ -51,6 +48,8 @@ export function findPrograms(): Programs {
 export function copyBubblewrap(programs: Programs, directory: string): string {
   const copy = `${directory}/${bubblewrapCopy}`;
   rmSync(`${copy}.new`, { force: true });
+  // On a full disk there is no room for another.
+  if (existsSync(copy) && readFileSync(copy).equals(readFileSync(programs.bwrap))) return copy;
   copyFileSync(programs.bwrap, `${copy}.new`, constants.COPYFILE_EXCL);
   chmodSync(`${copy}.new`, 0o755);
   renameSync(`${copy}.new`, copy);

@@ -48,8 +48,10 @@ export interface SandboxProcesses {
 }
 
 export interface LaunchedSandbox extends SandboxProcesses {
-  /** Settles when the monitor ended, with what the command wrote if `output` was 'pipe'. */
+  /** Settles when the monitor ended: the command has. */
   monitorExited: Promise<void>;
+  /** Settles, after that, when all that was written came, if `output` was 'pipe': when nothing in there lives. */
+  printed: Promise<void>;
   stdout: NodeJS.ReadableStream | null;
   duplex: Duplex | null;
   /** What these two are read from. */
@@ -128,7 +130,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
       cwd: '/',
       detached: true,
     });
-    const monitorExited = endOf(child);
+    const { exited: monitorExited, printed } = endOf(child);
     for (const fd of [own.status, own.complaints, filter]) if (fd !== undefined) closeSync(fd);
     const scratch = options.scratchDirectory;
     const binds = [...spec.binds, ...shareBinds(launch.shares ?? [], scratch)];
@@ -141,7 +143,14 @@ export function createLauncher(options: LauncherOptions): Launcher {
     // Its owner hears of errors once it has it; and Node leaves it alone when the process ends, since somebody seems to read.
     duplex?.on('error', () => {}).on('readable', () => {});
     const processes = await identify(spec.id, child.pid, monitorExited);
-    return { ...processes, monitorExited, stdout, duplex, connections: [child.stdout, duplex].filter((end) => end instanceof Socket) };
+    return {
+      ...processes,
+      monitorExited,
+      printed,
+      stdout,
+      duplex,
+      connections: [child.stdout, duplex].filter((end) => end instanceof Socket),
+    };
   }
 
   /**

@@ -51,7 +51,10 @@ const secretRef = z.strictObject({ tenant: name, app: name.optional(), name: z.s
 export const controlCalls = {
   status: z.strictObject({ tenant: name.optional() }),
   /** Re-reads everything now; answered when what changed has been carried out. Result: ReloadResult. */
-  reload: z.strictObject({}),
+  reload: z.strictObject({
+    /** Also puts new edges in the place of the old, without a refused connection. */
+    edges: z.boolean().optional(),
+  }),
   /** Result: GrantsResult. Those that the tenant gives, and those that it has. */
   grants: z.strictObject({ tenant: name.optional() }),
   /** Result: VerifyResult (verify.ts), after `verify-progress` notifications (VerifyProgressEvent). `passive`: without attacks from inside. */
@@ -62,6 +65,17 @@ export const controlCalls = {
   'app-stop': appRef,
   /** As `app-restart`. */
   'app-start': appRef,
+  /**
+   * Result: DeployOpened; from then on the connection carries an archive one way and what becomes of it the other way (deploy.ts). The app
+   * need not be there yet. With `wait`, what served before has ended, too, before the end is told.
+   */
+  'app-deploy': appRef.extend({ wait: z.boolean().optional() }),
+  /** Result: RollbackResult, once it serves. Without `to`: to what served before the current one. */
+  'app-rollback': appRef.extend({ to: z.string().max(64).optional() }),
+  /** Result: ReleasesResult. */
+  'app-releases': appRef,
+  /** Result: AppScaleResult, when it is so. The number holds until `auto` gives it back to app.yaml. */
+  'app-scale': appRef.extend({ workers: z.union([z.number().int().min(1).max(64), z.literal('auto')]) }),
   /**
    * Result: LogsResult. With `follow`, `log-lines` notifications (LogLinesEvent) come after the answer, until the
    * client closes the connection.
@@ -93,6 +107,12 @@ export const controlCalls = {
   'secret-rotate': z.strictObject({ tenant: name.optional() }),
   /** Result: MachineKeyRotateResult. */
   'machine-key-rotate': z.strictObject({}),
+  /** Result: ScheduleListResult. */
+  'schedule-list': z.strictObject({ tenant: name.optional(), app: name.optional() }),
+  /** Result: ScheduleHistoryResult. Without a name: of all schedules of the app. */
+  'schedule-history': z.strictObject({ ...appRef.shape, name: name.optional(), runs: z.number().int().min(1).max(1_600) }),
+  /** Result: ScheduleRunResult: with `wait`, how it ended; else that it waits or runs. */
+  'schedule-run': z.strictObject({ ...appRef.shape, name, wait: z.boolean() }),
   /**
    * A login shell in a sandbox as the app's workers have it, or one of the tenant's own user. Result: SessionResult; from then
    * on the connection carries frames (terminal.ts).
@@ -117,14 +137,71 @@ export interface AppStatus {
   name: string;
   kind: 'node' | 'static' | 'command' | null;
   state: AppState;
+  since: string;
   /** Why it is in that state, where there is something to say. */
   reason?: string;
   lastLines?: string[];
   nextTryAt?: string;
+  /** In a row. */
+  failures?: number;
   release: string;
   urls: string[];
   restarts: number;
   workers: WorkerStatus[];
+  /** Absent: it has none. */
+  schedules?: ScheduleStatus[];
+}
+
+/** `waiting` for its turn, `running`; all others have ended. `lost`: nobody knows how it ended. `skipped`: the one before still ran. */
+export type ScheduleRunOutcome = 'waiting' | 'running' | 'done' | 'failed' | 'timeout' | 'skipped' | 'missed' | 'lost';
+/** `missed`: its time had come while tenantd was not there. */
+export type ScheduleRunCause = 'time' | 'missed' | 'manual';
+
+export interface ScheduleStatus {
+  name: string;
+  /** Absent while the app is stopped. */
+  next?: string;
+  /** The last one that went well or failed. */
+  last?: ScheduleRun;
+}
+
+export interface ScheduleRun {
+  schedule: string;
+  dueAt: string;
+  cause: ScheduleRunCause;
+  outcome: ScheduleRunOutcome;
+  startedAt?: string;
+  endedAt?: string;
+  /** Of the app's answer. */
+  status?: number;
+  durationMs?: number;
+  detail?: string;
+}
+
+export interface ScheduleInfo extends ScheduleStatus {
+  tenant: string;
+  app: string;
+  cron: string;
+  timezone: string;
+  path: string;
+  timeoutMs: number;
+  overlap: 'skip' | 'allow';
+  missed: 'skip' | 'run';
+  /** Waits or runs now. */
+  open: ScheduleRun[];
+}
+
+export interface ScheduleListResult {
+  schedules: ScheduleInfo[];
+}
+
+export interface ScheduleHistoryResult {
+  /** The newest first. */
+  runs: ScheduleRun[];
+}
+
+export interface ScheduleRunResult {
+  run: ScheduleRun;
 }
 
 /** What went out of a tenant's own network, what came back, and what was not let through. */
@@ -141,6 +218,7 @@ export interface TenantStatus {
   name: string;
   uid: number;
   state: TenantState;
+  since: string;
   plan: string;
   domains: string[];
   problems: Problem[];
@@ -193,6 +271,54 @@ export interface ReloadResult {
   added: string[];
   removed: string[];
   problems: Problem[];
+  /** With `edges`. */
+  edges?: EdgesReplaced;
+}
+
+export interface AppScaleResult {
+  workers: { min: number; max: number };
+  /** More than the plan allows. */
+  asked?: number;
+}
+
+export interface DeployOpened {
+  /** The id that it will have. */
+  release: string;
+}
+
+export interface RollbackResult {
+  release: string;
+  /** That served until now. */
+  previous: string;
+}
+
+export interface ReleaseStatus {
+  /** `local`: the folder that the operator put there. */
+  release: string;
+  current: boolean;
+  /** Where `app rollback` goes. */
+  previous: boolean;
+  /** Absent for `local`, as all that follows. */
+  createdAt?: string;
+  createdBy?: string;
+  files?: number;
+  bytes?: number;
+  /** When it last began to serve. */
+  switchedAt?: string;
+  /** Why it was taken back. */
+  failure?: string;
+}
+
+export interface ReleasesResult {
+  /** The newest first. */
+  releases: ReleaseStatus[];
+}
+
+export interface EdgesReplaced {
+  /** The new ones. */
+  processes: { pid: number }[];
+  /** How many old ones have something open. */
+  finishing: number;
 }
 
 export interface LogsResult {

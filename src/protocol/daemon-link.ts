@@ -25,6 +25,10 @@ export class DaemonLink {
     this.open();
   }
 
+  get isConnected(): boolean {
+    return this.channel !== undefined;
+  }
+
   /** False when the daemon is not there. */
   notify(method: string, params: unknown): boolean {
     this.channel?.notify(method, params);

@@ -25,6 +25,8 @@ export interface EdgeSettings {
   socketsDir?: string;
   logsDir?: string;
   gatewaysDir?: string;
+  /** Another master serves: the sockets of gateways are not to be put in the place of its own before `take-calls`. */
+  standby?: boolean;
 }
 
 /** argv[3]: the daemon starts the master, and leaves it out; the master starts edges with the same argv[2]. */
@@ -37,10 +39,18 @@ export interface Upstream {
 }
 
 /**
- * `ready`: send requests to `upstreams`. `starting`: hold requests until it is ready, for ten seconds at most, then 503.
- * `failed`: 502. `stopped`: 503.
+ * `ready`: send requests to `upstreams`. `starting`: hold requests until it is ready, for `holdMs` at most, then 503.
+ * `sleeping`: as `starting`, and tell the daemon with `wake-app` that somebody waits. `failed` and `quarantined`: 502. `stopped`: 503.
  */
-export type AppRouteState = 'ready' | 'starting' | 'failed' | 'stopped';
+export type AppRouteState = 'ready' | 'starting' | 'sleeping' | 'failed' | 'quarantined' | 'stopped';
+
+/** Requests that neither wake an app nor keep it awake. While it sleeps the edge answers them: paths with 200, agents with 503. */
+export interface NoWake {
+  /** Whole paths, without the query. */
+  paths: readonly string[];
+  /** Parts of the `user-agent` field, in any case of letters. */
+  agents: readonly string[];
+}
 
 export interface AppRoute {
   app: AppName;
@@ -50,6 +60,10 @@ export interface AppRoute {
   release: string;
   /** Its text answers are compressed for clients that take it. */
   compress: boolean;
+  /** How long a request waits for it while it is starting or sleeping. Default: ten seconds. */
+  holdMs?: number;
+  /** Absent: every request wakes it. */
+  noWake?: NoWake;
 }
 
 export interface PathRoute {
@@ -155,11 +169,35 @@ export type EdgeChallenge =
 export interface EdgeRequests {
   /** Answered when no request (tunnels not counted) is open at the upstream any more, or after `timeoutMs`. The upstream was unlisted before. */
   'drain-upstream': { params: { id: string; timeoutMs: number }; result: { drained: boolean } };
+  /**
+   * Each edge at which nothing of the app is open (requests, uploads, streams, tunnels), or waits, takes the app for `sleeping` from that
+   * moment on. Asleep only if all did; `set-app` says afterwards how it is.
+   */
+  'let-sleep': { params: { tenant: TenantName; app: AppName }; result: { asleep: boolean } };
   /** Answered when every edge serves it. */
   'set-challenge': { params: EdgeChallenge; result: null };
   'remove-challenge': { params: { type: EdgeChallenge['type']; host: string }; result: null };
-  /** Stop accepting, finish what is open within `timeoutMs`, then exit. */
+  /** Answered when every edge accepts, or with false when one of them ended before it did. */
+  'await-accepting': { params: { timeoutMs: number }; result: { accepting: boolean } };
+  /** What the next master is to know besides: shared keys and standing challenges, in no form that others need to read. */
+  'hand-over': { params: Record<string, never>; result: { state: string } };
+  /** Before the first snapshot: what the master before handed over. */
+  'take-over': { params: { state: string }; result: null };
+  /** From now on apps that call other tenants' come in by this master. */
+  'take-calls': { params: Record<string, never>; result: null };
+  /**
+   * Stop accepting, finish what is open within `timeoutMs`, then exit. Connections that were not told of it get the answer to their next
+   * request. Answered when none of the edges accepts any more.
+   */
+  retire: { params: { timeoutMs: number }; result: null };
+  /** Stop accepting, finish what is open within `timeoutMs`, then exit. Also shortens the time of `retire`. */
   shutdown: { params: { timeoutMs: number }; result: null };
+}
+
+/** Master -> edges: requests of its own. */
+export interface EdgeUseRequests {
+  /** Apps of which something was open since it was asked last. */
+  'take-use': { params: Record<string, never>; result: { apps: AppUse[] } };
 }
 
 /** Edges -> master -> daemon. */
@@ -183,6 +221,16 @@ export interface GrantUse {
   requests: number;
 }
 
+/** What of an app is open at the edges. */
+export interface AppUse {
+  tenant: string;
+  app: string;
+  /** Requests and tunnels at its workers. */
+  open: number;
+  /** Requests that wait for a place or a worker. */
+  waiting: number;
+}
+
 /** A tenant held up an edge again and again, the last time for `heldUpMs`. That edge has nothing to do with it for `asideMs`. */
 export interface TenantStall {
   tenant: string;
@@ -204,6 +252,20 @@ export const edgeEvents = {
         z.strictObject({
           ...{ tenant: z.string().max(64), app: z.string().max(64), caller: z.string().max(64), callerApp: z.string().max(64) },
           requests: z.number().int().positive(),
+        }),
+      )
+      .max(10_000),
+  }),
+  /** A request waits for an app that sleeps. Told again while one waits and the app sleeps on, so that no word that is lost matters. */
+  'wake-app': z.strictObject({ tenant: z.string().max(64), app: z.string().max(64) }),
+  /** Once a second: apps of which a request or tunnel was open since the last time, but for those that `noWake` names. */
+  'app-use': z.strictObject({
+    apps: z
+      .array(
+        z.strictObject({
+          ...{ tenant: z.string().max(64), app: z.string().max(64) },
+          /** Requests and tunnels that are open at its workers now, and requests that wait for a place or a worker. */
+          ...{ open: z.number().int().nonnegative(), waiting: z.number().int().nonnegative() },
         }),
       )
       .max(10_000),

@@ -13,6 +13,14 @@ export interface HostSettings {
   logKeep: number;
 }
 
+/** Asked every `intervalMs`; `failures` (3) in a row without 2xx or 3xx within `timeoutMs` (5,000), and the worker is replaced. */
+export interface HealthSpec {
+  path: string;
+  intervalMs: number;
+  timeoutMs?: number;
+  failures?: number;
+}
+
 /** What the daemon wants of one app. */
 export interface AppSpec {
   app: AppName;
@@ -21,11 +29,15 @@ export interface AppSpec {
   /** Workers of another generation than this are to be replaced: new beside old, then the old are stopped. */
   generation: number;
   workers: number;
+  /** Over `workers`: as many as there may be under load. Absent: no more than `workers`. */
+  maxWorkers?: number;
   /** From a worker's start until it must listen, and its health path must have answered. */
   startTimeoutMs: number;
   /** Its health path must answer 2xx or 3xx before a worker counts as ready. */
-  health?: { path: string; intervalMs: number };
-  /** kind static: the folder to serve, relative to the app's folder. */
+  health?: HealthSpec;
+  /** Without `health`: a ready worker that was silent for so long is hung. Default: a minute. More where it has less than one processor. */
+  hungAfterMs?: number;
+  /** kind static: the folder to serve, relative to the app's folder. Of another kind: what it serves until its first workers are ready. */
   staticRoot?: string;
 }
 
@@ -47,12 +59,23 @@ export interface HostRequests {
   configure: { params: { settings: HostSettings; apps: AppSpec[]; workers: WorkerInfo[] }; result: null };
   /** Answered when the host has read the last of what the worker printed. */
   'worker-exited': { params: { workerId: WorkerId; exitCode: number | null; outOfMemory: boolean; detail?: string }; result: null };
+  /**
+   * One GET of the app by the supervisor, within `timeoutMs` from now, once a worker is ready. Answered at once; how it ended comes as
+   * `schedule-ended`, also after the daemon was away. A run that this host had already is not run again; its end is told again.
+   */
+  'run-schedule': { params: { app: AppName; runId: string; schedule: string; path: string; timeoutMs: number }; result: null };
   'read-logs': { params: { app?: AppName; lines: number }; result: { lines: LogLine[] } };
   /** From now on `log-lines` notifications carry `followId`, until `unfollow-logs`. */
   'follow-logs': { params: { app?: AppName; followId: number }; result: null };
   'unfollow-logs': { params: { followId: number }; result: null };
   /** Flush and close the logs, exit. Its workers are ended by the daemon. */
   shutdown: { params: Record<string, never>; result: null };
+}
+
+/** Daemon -> host: notifications. */
+export interface HostNotifications {
+  /** Of apps with more `maxWorkers` than `workers`, once a second while they are used: what the edge counts of each. */
+  'app-load': { apps: { app: AppName; open: number; waiting: number }[] };
 }
 
 export const logLine = z.strictObject({
@@ -70,8 +93,23 @@ const appName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/) as unknown as z.ZodTy
 export const hostCalls = {
   /** Result: WorkerInfo. Refused while the app has its full number of workers twice over, or is stopped. */
   'start-worker': z.strictObject({ app: appName }),
-  /** Ends it: no new requests, open ones finished (up to the app's drain time), SIGTERM, drain time, SIGKILL. Answered at once. */
-  'stop-worker': z.strictObject({ workerId, reason: z.string().max(500) }),
+  /**
+   * Ends it: no new requests, open ones finished (up to the app's drain time), SIGTERM, drain time, SIGKILL. Answered at once.
+   * `hung`: it answers nothing, nor does it hear SIGTERM, so nothing is to be waited for but a second or two.
+   */
+  'stop-worker': z.strictObject({ workerId, reason: z.string().max(500), hung: z.boolean().optional() }),
+  /** No new requests for it from now on; it goes on (a schedule's run), until `stop-worker` comes. Answered at once. */
+  'unlist-worker': z.strictObject({ workerId }),
+  /** Told until it was answered: over the daemon's restarts. `failed`: no answer, or one that is neither 2xx nor 3xx. */
+  'schedule-ended': z.strictObject({
+    app: appName,
+    runId: z.string().max(96),
+    outcome: z.enum(['done', 'failed', 'timeout']),
+    status: z.number().int().optional(),
+    durationMs: z.number().nonnegative(),
+    /** Readable, one line. */
+    detail: z.string().max(500).optional(),
+  }),
 };
 
 /** Host -> daemon: notifications, checked by the daemon. */
@@ -82,7 +120,11 @@ export const hostEvents = {
   /** Static apps: the host serves them now. */
   'app-state': z.strictObject({
     app: appName,
-    state: z.enum(['starting', 'running', 'stopped', 'failed']),
+    state: z.enum(['starting', 'running', 'stopped', 'failed', 'quarantined']),
+    /** Of the spec that this is about. */
+    generation: z.number().int().nonnegative().optional(),
+    /** Failures in a row. */
+    failures: z.number().int().nonnegative().optional(),
     /** Readable, one line: "exited with code 1 after 120 ms". */
     reason: z.string().max(1_000).optional(),
     code: z.enum(['TENANTD_E_APP_FAILED', 'TENANTD_E_APP_NOT_LISTENING', 'TENANTD_E_APP_MEMORY']).optional(),

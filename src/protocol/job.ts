@@ -1,5 +1,7 @@
 /** Between the daemon and a job: argv[2] is a JobRequest as JSON; stdout gets one JSON document, capped by the daemon. */
 
+import type { ReleaseJobRequest } from './release-job.ts';
+
 /** Where a job finds things inside its sandbox. */
 export const jobPaths = { appsDir: '/apps', logsDir: '/var/log/tenantd' } as const;
 
@@ -7,8 +9,10 @@ export const jobPaths = { appsDir: '/apps', logsDir: '/var/log/tenantd' } as con
 export const maxJobOutputBytes = 1 << 20;
 
 export type JobRequest =
-  /** Reads each app's manifest below `jobPaths.appsDir`. Output: ManifestJobResult. */
-  | { job: 'manifest'; apps: string[] }
+  /** Reads each app's manifest below `jobPaths.appsDir`, in the folder of its name or the one given. Output: ManifestJobResult. */
+  | { job: 'manifest'; apps: string[]; folders?: Record<string, string> }
+  /** Output: ReleaseJobResult. */
+  | ReleaseJobRequest
   /** The last `lines` lines of what the tenant's apps printed, when no host runs. Output: { lines: LogLine[] }. */
   | { job: 'logs'; app?: string; lines: number }
   /** The same of one tenant's access logs, by the edges' user. Output: AccessLogsResult (access.ts). */

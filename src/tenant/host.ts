@@ -2,10 +2,12 @@ import type { AppName, WorkerId } from '../base/ids.ts';
 import { version } from '../base/version.ts';
 import type { Handler } from '../protocol/channel.ts';
 import type { hostPaths } from '../protocol/host-paths.ts';
-import type { AppSpec, HostRequests, WorkerInfo } from '../protocol/host.ts';
+import type { AppSpec, HostNotifications, HostRequests, HostSettings, WorkerInfo } from '../protocol/host.ts';
 import { createAppLogs } from './app-logs.ts';
 import { createDaemon } from './daemon.ts';
 import { createFollowers } from './followers.ts';
+import { createRunEnds } from './run-ends.ts';
+import { createScheduleRuns } from './schedule-runs.ts';
 import { createStaticSites } from './static-sites.ts';
 import { type AppSupervisor, superviseApp } from './supervise-app.ts';
 import { watchManifests } from './watch-manifests.ts';
@@ -49,24 +51,39 @@ export function createTenantHost({ paths, staticListenerFd, onShutdown }: Tenant
     onFault: (app, error) => daemon.tell('log', { level: 'warn', message: `the folder of ${app} is not watched: ${error.message}` }),
   });
   const supervisors = new Map<AppName, AppSupervisor>();
+  const runEnds = createRunEnds(daemon, mayAct);
+  const runs = createScheduleRuns({
+    ...{ logs, ends: runEnds },
+    tenant: () => settings?.tenant ?? '',
+    placeOf: (app) => supervisors.get(app)?.placeOfRun() ?? { at: 'nowhere', reason: 'there is no such app' },
+    isThere: (app, id) => supervisors.get(app)?.knows(id) ?? false,
+    countRun: (app, id, count) => supervisors.get(app)?.countRun(id, count),
+  });
+  let settings: HostSettings | undefined;
   let specs: AppSpec[] = [];
   let configured = false;
 
-  function configure({ settings, apps, workers }: Params<'configure'>): null {
+  function mayAct(): boolean {
+    return configured && daemon.isConnected();
+  }
+
+  function configure({ settings: newSettings, apps, workers }: Params<'configure'>): null {
     const reconnected = !configured;
     configured = true;
+    settings = newSettings;
     specs = apps;
     logs.limit(settings);
     for (const app of supervisors.keys()) if (!apps.some((spec) => spec.app === app)) retire(app, workers, reconnected);
     for (const spec of apps) supervisorOf(spec).configure(spec, workersOf(spec.app, workers), reconnected);
     manifests.set(apps.map(({ app, staticRoot }) => (staticRoot === undefined ? { app } : { app, root: staticRoot })));
     void configureStatic(reconnected);
+    runEnds.tellAll();
     return null;
   }
 
   function configureStatic(reconnected: boolean): Promise<void> {
     return staticSites.configure(
-      specs.filter((spec) => spec.kind === 'static'),
+      specs.filter(({ staticRoot }) => staticRoot !== undefined),
       reconnected,
     );
   }
@@ -74,8 +91,11 @@ export function createTenantHost({ paths, staticListenerFd, onShutdown }: Tenant
   function supervisorOf(spec: AppSpec): AppSupervisor {
     const known = supervisors.get(spec.app);
     if (known) return known;
-    const mayAct = (): boolean => configured && daemon.isConnected();
-    const supervisor = superviseApp(spec, { daemon, mayAct, logs, pathsOf: (info) => workerPaths(paths, info), nowMs });
+    const supervisor = superviseApp(spec, {
+      ...{ daemon, mayAct, logs, nowMs },
+      pathsOf: (info) => workerPaths(paths, info),
+      onChange: () => runs.look(spec.app),
+    });
     supervisors.set(spec.app, supervisor);
     return supervisor;
   }
@@ -91,8 +111,8 @@ export function createTenantHost({ paths, staticListenerFd, onShutdown }: Tenant
   }
 
   async function workerExited({ workerId, ...exit }: Params<'worker-exited'>): Promise<null> {
-    // Its start may have been answered by the message before this one.
-    if (!findSupervisor(workerId)) await new Promise(setImmediate);
+    // One that ended at once can be told of before its start was answered.
+    if (!findSupervisor(workerId)) await Promise.all(supervisors.values().map((supervisor) => supervisor.startsAnswered(workerId)));
     findSupervisor(workerId)?.workerExited(workerId, exit);
     for (const app of supervisors.keys()) if (!specs.some((spec) => spec.app === app)) retire(app, [], false);
     return null;
@@ -108,9 +128,13 @@ export function createTenantHost({ paths, staticListenerFd, onShutdown }: Tenant
     logs.closeAll();
   }
 
-  const handlers: Record<keyof HostRequests, Handler> = {
+  const handlers: Record<keyof HostRequests | keyof HostNotifications, Handler> = {
     configure: (params) => configure(params as Params<'configure'>),
     'worker-exited': (params) => workerExited(params as Params<'worker-exited'>),
+    'run-schedule': (params) => runs.run(params as Params<'run-schedule'>),
+    'app-load': (params) => {
+      for (const { app, ...load } of (params as HostNotifications['app-load']).apps) supervisors.get(app)?.hearLoad(load);
+    },
     'read-logs': (params) => {
       const { app, lines } = params as Params<'read-logs'>;
       return { lines: logs.read(app, lines) };

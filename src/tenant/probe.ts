@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { errnoOf } from '../base/errors.ts';
 
 const maxHeadBytes = 8_192;
 
@@ -17,6 +18,32 @@ export async function isHealthy(socketPath: string, path: string, signal: AbortS
       if (head.includes('\r\n') || head.length > maxHeadBytes) answer(isGoodStatus(head));
     });
   });
+}
+
+/** `ended`: its event loop turns. `silent`: the kernel takes connections for it, and it does nothing with them. */
+export type ConnectionEnd = 'ended' | 'refused' | 'silent';
+
+/** What becomes of a connection that says nothing, and whose end comes at once. */
+export function endsConnections(socketPath: string, signal: AbortSignal): Promise<ConnectionEnd> {
+  const { promise, resolve } = Promise.withResolvers<ConnectionEnd>();
+  if (signal.aborted) return Promise.resolve('silent');
+  const socket = connect({ path: socketPath }, () => socket.end());
+  const onAbort = (): void => resolve('silent');
+  signal.addEventListener('abort', onAbort, { once: true });
+  socket.on('error', (error) => resolve(endOf(error)));
+  socket.on('close', () => resolve('ended'));
+  socket.resume();
+  return promise.finally(() => {
+    signal.removeEventListener('abort', onAbort);
+    socket.destroy();
+  });
+}
+
+/** EAGAIN: its queue of connections is full (connect(2)). */
+function endOf(error: Error): ConnectionEnd {
+  const errno = errnoOf(error);
+  if (errno === 'EAGAIN') return 'silent';
+  return errno === 'ECONNREFUSED' || errno === 'ENOENT' ? 'refused' : 'ended';
 }
 
 /** RFC 9112, section 4. */

@@ -1,3 +1,4 @@
+import { socketBacklog } from '../protocol/worker.ts';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { staticAppHeader } from '../protocol/host-paths.ts';
 import { sendBestTwin, sendFile } from './static-file.ts';
@@ -25,7 +26,7 @@ export function startStaticServer({ fd, rootOf, onFault }: StaticServerOptions):
   server.keepAliveTimeout = keepAliveTimeoutMs;
   const { promise, resolve, reject } = Promise.withResolvers<Server>();
   server.once('error', reject);
-  server.listen({ fd }, () => resolve(server));
+  server.listen({ fd }, socketBacklog, () => resolve(server));
   return promise;
 }
 

@@ -33,16 +33,17 @@ export function createStaticSites({ appsDir, fd, daemon }: StaticSitesOptions): 
   }
 
   async function judge(spec: AppSpec): Promise<AppReport> {
-    if (spec.desired === 'stopped') return { state: 'stopped', restarts: 0 };
+    const { generation } = spec;
+    if (spec.desired === 'stopped') return { state: 'stopped', generation, restarts: 0 };
     const root = join(appsDir, spec.app, spec.staticRoot ?? '.');
-    if (!(await isFolderOf(join(appsDir, spec.app), root))) return failed(`its folder ${spec.staticRoot ?? '.'} is not there`);
+    if (!(await isFolderOf(join(appsDir, spec.app), root))) return failed(spec, `its folder ${spec.staticRoot ?? '.'} is not there`);
     roots.set(spec.app, root);
     try {
       await (listening ??= listen());
-      return { state: 'running', restarts: 0 };
+      return { state: 'running', generation, restarts: 0 };
     } catch (error) {
       listening = undefined;
-      return failed(`its files can not be served: ${messageOf(error)}`);
+      return failed(spec, `its files can not be served: ${messageOf(error)}`);
     }
   }
 
@@ -53,7 +54,8 @@ export function createStaticSites({ appsDir, fd, daemon }: StaticSitesOptions): 
     for (const spec of specs) {
       const report = { app: spec.app, ...(await judge(spec)) };
       const text = JSON.stringify(report);
-      if (told.get(spec.app) !== text) daemon.tell('app-state', report);
+      // How another kind of app is, its supervisor says.
+      if (spec.kind === 'static' && told.get(spec.app) !== text) daemon.tell('app-state', report);
       told.set(spec.app, text);
     }
   }
@@ -67,8 +69,8 @@ export function createStaticSites({ appsDir, fd, daemon }: StaticSitesOptions): 
   };
 }
 
-function failed(reason: string): AppReport {
-  return { state: 'failed', code: 'TENANTD_E_APP_FAILED', reason, restarts: 0 };
+function failed({ generation }: AppSpec, reason: string): AppReport {
+  return { state: 'failed', generation, code: 'TENANTD_E_APP_FAILED', reason, restarts: 0 };
 }
 
 /** The root itself may be a link (a release, a build's output), but not one that leads out of the app's folder. */

@@ -1,14 +1,18 @@
-import { messageOf, TenantdError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { WorkerId } from '../base/ids.ts';
 import type { AppSpec, WorkerInfo } from '../protocol/host.ts';
+import { createAppLoad, type EdgeLoad } from './app-load.ts';
 import type { AppLogs } from './app-logs.ts';
 import type { Daemon } from './daemon.ts';
 import { describeExit, formatDuration, type WorkerExit } from './exit-reason.ts';
 import { planPool, type PoolStep } from './plan-pool.ts';
-import { createPool, type Failure, type Pool, withAnswered, withAsked, withFailure, withoutWorker, withReady } from './pool.ts';
-import { withSpec, withStopping, withUnhealthy, withWorker } from './pool.ts';
+import { createPool, type Failure, freshWorkers, isReady, type Pool, withAnswered, withAsked, withEnding, withFailure } from './pool.ts';
+import { withHealthyTime, withIll, withLoad, withoutWorker, withReady, withRun, withSpec, withWorker } from './pool.ts';
 import { reportPool } from './report-pool.ts';
-import { unhealthyAfter, type WatchedWorker, watchWorker, type WorkerEvents, type WorkerPaths } from './watch-worker.ts';
+import { placeOfRun, type RunPlace } from './run-place.ts';
+import { createStateTeller } from './tell-state.ts';
+import { createWorkerCalls } from './worker-calls.ts';
+import { type Illness, type WatchedWorker, watchWorker, type WorkerEvents, type WorkerPaths } from './watch-worker.ts';
 
 export interface SupervisorOptions {
   daemon: Daemon;
@@ -16,6 +20,8 @@ export interface SupervisorOptions {
   mayAct: () => boolean;
   logs: AppLogs;
   pathsOf: (info: WorkerInfo) => WorkerPaths;
+  /** Workers came, became ready or went. */
+  onChange: () => void;
   /** Unix time. */
   nowMs: () => number;
 }
@@ -29,7 +35,14 @@ export interface AppSupervisor {
   /** `living`: this app's workers as the daemon knows them. `reconnected`: it knows nothing of what was told before. */
   configure(spec: AppSpec, living: WorkerInfo[], reconnected: boolean): void;
   knows(id: WorkerId): boolean;
+  /** Those that the daemon was asked for until now, if the worker may be one of them. */
+  startsAnswered(id: WorkerId): Promise<void>;
   workerExited(id: WorkerId, exit: WorkerExit): void;
+  hearLoad(load: EdgeLoad): void;
+  /** Where a schedule can be run now. */
+  placeOfRun(): RunPlace;
+  /** A run in the worker begins, or has ended. */
+  countRun(id: WorkerId, count: 1 | -1): void;
   isEmpty(): boolean;
   close(): void;
 }
@@ -37,8 +50,11 @@ export interface AppSupervisor {
 export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppSupervisor {
   const { daemon, logs, nowMs } = options;
   const watched = new Map<WorkerId, WatchedWorker>();
+  const starts = new Set<Promise<void>>();
+  const load = createAppLoad(nowMs);
+  const calls = createWorkerCalls(daemon);
+  const state = createStateTeller(daemon, initial.app);
   let pool: Pool = createPool(initial);
-  let lastReport = '';
   let timer: NodeJS.Timeout | undefined;
 
   function become(next: Pool): void {
@@ -48,21 +64,26 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
 
   function evaluate(): void {
     clearTimeout(timer);
+    options.onChange();
     if (!options.mayAct()) return;
+    const ready = freshWorkers(pool).filter(isReady);
+    pool = withHealthyTime(withLoad(pool, load.sample(ready.map(({ id }) => id)), nowMs()), nowMs());
     const steps = planPool(pool, nowMs());
     for (const step of steps) carryOut(step);
     if (steps.some(({ step }) => step === 'give-up')) return evaluate();
     const waits = steps.flatMap((step) => (step.step === 'wait' ? [step.untilMs] : []));
     if (waits.length > 0) timer = setTimeout(evaluate, Math.max(1, Math.min(...waits) - nowMs()));
-    report();
+    if (pool.spec.kind !== 'static') state.tell(reportPool(pool, nowMs()));
   }
 
   function carryOut(step: PoolStep): void {
     switch (step.step) {
       case 'start-worker':
-        return start();
+        return begin();
       case 'stop-worker':
-        return stop(step.workerId, step.reason);
+        return stop(step.workerId, step.reason, step.hung);
+      case 'retire-worker':
+        return retire(step.workerId);
       case 'give-up':
         return giveUp(step.workerId);
       case 'wait':
@@ -70,28 +91,28 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
     }
   }
 
-  function start(): void {
-    pool = withAsked(pool);
-    daemon.request('start-worker', { app: pool.spec.app }).then(
-      (info) => {
-        pool = withAnswered(pool);
-        adopt(info as WorkerInfo);
-        evaluate();
-      },
-      (error: unknown) => {
-        pool = withAnswered(pool);
-        // When the daemon is back, it says first what lives.
-        if (!isUnreachable(error)) become(withFailure(pool, refusalOf(error), nowMs()));
-      },
-    );
+  function begin(): void {
+    const start = startOne().finally(() => starts.delete(start));
+    starts.add(start);
   }
 
-  function stop(id: WorkerId, reason: string): void {
-    pool = withStopping(pool, id);
-    daemon.request('stop-worker', { workerId: id, reason: reason.slice(0, 500) }).catch((error: unknown) => {
-      // Asked again when the daemon is back; and one that it does not know has ended.
-      if (!isUnreachable(error)) daemon.tell('log', { level: 'warn', message: `stop-worker ${id}: ${messageOf(error)}` });
-    });
+  async function startOne(): Promise<void> {
+    pool = withAsked(pool);
+    const answer = await calls.start(pool.spec.app);
+    pool = withAnswered(pool);
+    if (answer && 'refusal' in answer) pool = withFailure(pool, answer.refusal, nowMs());
+    if (answer && 'info' in answer) adopt(answer.info);
+    if (answer) evaluate();
+  }
+
+  function stop(id: WorkerId, reason: string, hung?: true): void {
+    pool = withEnding(pool, id, 'stop');
+    calls.stop(id, reason, hung);
+  }
+
+  function retire(id: WorkerId): void {
+    pool = withEnding(pool, id, 'retire');
+    calls.unlist(id);
   }
 
   function giveUp(id: WorkerId): void {
@@ -115,7 +136,7 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
     if (watched.has(info.workerId)) return;
     const id = info.workerId;
     pool = withWorker(pool, info, nowMs());
-    const { app, health } = pool.spec;
+    const { app } = pool.spec;
     const watch = tryWatch(info, {
       onPrinted: (line) => logs.print(app, id, line),
       onNote: (message) => note(id, message),
@@ -124,18 +145,22 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
         daemon.tell('worker-ready', { workerId: id });
         become(withReady(pool, id, nowMs()));
       },
-      onUnhealthy() {
-        const reason = `did not answer its health check ${health?.path} ${unhealthyAfter} times in a row`;
-        note(id, reason);
-        become(withUnhealthy(pool, id, failureOf('TENANTD_E_APP_FAILED', reason, id), nowMs()));
-      },
+      onIll: (illness, reason) => fallIll(id, illness, reason),
+      onLoad: (told) => load.hearWorker(id, told),
     });
     if (watch) watched.set(id, watch);
   }
 
+  function fallIll(id: WorkerId, illness: Illness, reason: string): void {
+    // One that ends closes its listener on the way.
+    if (pool.workers.find((one) => one.id === id)?.phase === 'stopping') return;
+    note(id, reason);
+    become(withIll(pool, id, illness, failureOf('TENANTD_E_APP_FAILED', reason, id), nowMs()));
+  }
+
   function tryWatch(info: WorkerInfo, events: WorkerEvents): WatchedWorker | undefined {
     try {
-      return watchWorker(info, pool.spec.health, options.pathsOf(info), events);
+      return watchWorker(info, pool.spec, options.pathsOf(info), events);
     } catch (error) {
       // Tried again at the next `configure`; until then it is a worker that does not become ready.
       daemon.tell('log', { level: 'error', message: `the pipes of ${info.workerId} can not be read: ${messageOf(error)}` });
@@ -149,6 +174,7 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
     watched.get(id)?.finish();
     const failure = describeExit(exit, nowMs() - worker.startedAtMs, worker.readyAtMs !== undefined, watched.get(id)?.lastLines() ?? []);
     watched.delete(id);
+    load.forget(id);
     if (worker.phase !== 'stopping') note(id, failure.reason);
     pool = withoutWorker(pool, id, failure, nowMs());
     setImmediate(evaluate); // After the daemon has had its answer, so that it has forgotten this one when it is asked for another.
@@ -160,18 +186,9 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
       const info = listed.get(id);
       if (!info) workerExited(id, { exitCode: null, outOfMemory: false, detail: 'it ended while the daemon was away' });
       else if (phase === 'stopping') stop(id, 'asked for before the daemon was away');
+      else if (phase === 'retired') retire(id);
       else if (phase === 'ready' && !info.ready) daemon.tell('worker-ready', { workerId: id });
     }
-  }
-
-  function report(): void {
-    if (pool.spec.kind === 'static') return;
-    const state = reportPool(pool, nowMs());
-    if (state.reason !== undefined) state.reason = state.reason.replaceAll(/\s+/g, ' ').slice(0, 1_000);
-    const text = JSON.stringify(state);
-    if (text === lastReport) return;
-    lastReport = text;
-    daemon.tell('app-state', { app: pool.spec.app, ...state });
   }
 
   return {
@@ -180,25 +197,26 @@ export function superviseApp(initial: AppSpec, options: SupervisorOptions): AppS
       pool = withSpec(pool, spec);
       for (const info of living) adopt(info);
       if (reconnected) {
-        lastReport = '';
+        state.forget();
         reconcile(living);
       }
       evaluate();
     },
     knows: (id) => pool.workers.some((worker) => worker.id === id),
+    startsAnswered: async (id) => {
+      if (id.startsWith(`${initial.app}.`)) await Promise.all(starts);
+    },
     workerExited,
+    hearLoad(told) {
+      load.hearEdge(told);
+      evaluate();
+    },
+    placeOfRun: () => placeOfRun(pool, (id) => watched.get(id)?.socket, nowMs()),
+    countRun: (id, count) => become(withRun(pool, id, count)),
     isEmpty: () => pool.workers.length + pool.asked === 0,
     close() {
       clearTimeout(timer);
       for (const watch of watched.values()) watch.close();
     },
   };
-}
-
-function refusalOf(error: unknown): Failure {
-  return { code: 'TENANTD_E_APP_FAILED', reason: `could not be started: ${messageOf(error)}`, lastLines: [] };
-}
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof TenantdError && error.code === 'TENANTD_E_UNREACHABLE';
 }

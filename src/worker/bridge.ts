@@ -1,3 +1,4 @@
+import { socketBacklog } from '../protocol/worker.ts';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export interface Bridge {
@@ -15,7 +16,7 @@ export function createBridge(
     client.on('error', () => client.destroy());
     void findTarget().then((target) => (target ? join(client, target) : client.destroy()));
   });
-  server.listen({ fd }, onListening);
+  server.listen({ fd }, socketBacklog, onListening);
   return { close: () => closeServer(server) };
 }
 

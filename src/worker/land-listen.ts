@@ -1,5 +1,6 @@
 import { Server } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { socketBacklog } from '../protocol/worker.ts';
 import { type ListenRequest, readListenArguments } from './listen-arguments.ts';
 
 export interface LandingSite {
@@ -8,6 +9,8 @@ export interface LandingSite {
   /** What `server.address()` answers when the app asked for no certain port. */
   defaultPort: number;
   onListening(): void;
+  /** It has listened, and is closed since a moment ago: a process that is about to end does not live to see it. */
+  onClosed(): void;
   onNote(message: string): void;
 }
 
@@ -15,6 +18,8 @@ export interface Landing {
   /** The server that the edge reaches, once it listens. */
   server(): Server | undefined;
 }
+
+const closedMs = 2_000;
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 
@@ -44,8 +49,10 @@ export function landFirstListen(site: LandingSite): Landing {
     const address = shownAddress(request.target, site.defaultPort);
     if (typeof address === 'object') server.prependListener('connection', showTcpPeer(address));
     server.once('listening', () => site.onListening());
-    const options = { fd: site.fd, backlog: request.backlog ?? 511, ...(request.signal && { signal: request.signal }) };
-    nodeListen.call(server, options, ...callbackOf(request));
+    server.once('close', () => setTimeout(() => site.onClosed(), closedMs).unref());
+    const options = { fd: site.fd, ...(request.signal && { signal: request.signal }) };
+    // Behind them: with a descriptor, Node takes no `backlog` among the options.
+    nodeListen.call(server, options, socketBacklog, ...callbackOf(request));
     showAddress(server, address);
     return server;
   }

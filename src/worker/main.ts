@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { secretsDir, workerHandOverFd, workerListenerFd, workerReportFd, type WorkerSettings } from '../protocol/worker.ts';
 import { finishRequests } from './finish-requests.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { keepCompiled } from './keep-compiled.ts';
 import { landFirstListen } from './land-listen.ts';
 import { createReporter } from './report.ts';
 import { runNodeApp } from './run-node.ts';
@@ -12,15 +14,21 @@ const port = Number(process.env['PORT'] ?? 0);
 
 takeSecrets({ fd: workerHandOverFd, directory: secretsDir, ...(settings.kind === 'node' && { setVariable }) });
 makeHome(process.env['HOME']);
-if (settings.kind === 'node') await startNode(settings.entry);
-else await startCommand(settings.command);
+// Not awaited: as a CommonJS module it is loaded in half the time (scripts/build.ts).
+void (settings.kind === 'node' ? startNode(settings.entry, settings.reportLoad === true) : startCommand(settings.command));
 
-async function startNode(entry: string): Promise<void> {
+async function startNode(entry: string, reportLoad: boolean): Promise<void> {
+  startHeartbeat({ fd: workerReportFd, withLoad: reportLoad });
+  const tidyLater = keepCompiled(process.env['HOME'] ?? '', process.env['TENANTD_RELEASE'] ?? '');
   const landing = landFirstListen({
     fd: workerListenerFd,
     defaultPort: port,
-    onListening: () => report({ event: 'listening' }),
+    onListening() {
+      report({ event: 'listening' });
+      tidyLater();
+    },
     onNote: (message) => report({ event: 'note', message }),
+    onClosed: () => report({ event: 'deaf', message: 'closed the server that it listened with, and runs on' }),
   });
   const pending = new Set<Promise<unknown>>();
   onSigtermWithoutListener(async () => {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkerReport } from '../protocol/worker.ts';
 import { awaitOwnListener } from './await-port.ts';
 import { type Bridge, createBridge } from './bridge.ts';
+import { awaitDeaf } from './listener-watch.ts';
 import { findPortHolder } from './port-guard.ts';
 
 export interface CommandSite {
@@ -54,6 +55,7 @@ function awaitExit(child: ChildProcess, program: string): Promise<number> {
 async function openBridge(site: CommandSite): Promise<Bridge> {
   const { port, uid, report } = site;
   const host = await awaitOwnListener(port, uid, () => report({ event: 'note', message: `another app listens on port ${port}` }));
+  void awaitDeaf(port, uid).then(() => report({ event: 'deaf', message: `does not listen on port ${port} any more, and runs on` }));
   let target: { host: string; port: number } | undefined = { host, port };
   let checkedAtMs = performance.now();
 

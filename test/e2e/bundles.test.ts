@@ -11,12 +11,12 @@ const bundles = {
 } as const;
 
 test.each(Object.entries(bundles))('the bundle of %s holds only what it may load, and no package at its start', (name, { main, parts }) => {
-  const files = readdirSync(repositoryPath('dist')).filter((file) => file.endsWith('.js.map') && file.split(/[.-]/)[0] === name);
-  expect(files).toContain(`${name}.js.map`);
-  const atStart = originsOf(`${name}.js.map`);
+  const files = readdirSync(repositoryPath('dist')).filter((file) => file.endsWith('.map') && file.split(/[.-]/)[0] === name);
+  const first = files.find((file) => /^[^-]+\.c?js\.map$/.test(file)) ?? '';
+  const atStart = originsOf(first);
   expect(atStart.length).toBeGreaterThan(0);
   expect(atStart.filter((origin) => !(main as readonly string[]).includes(origin))).toEqual([]);
-  const later = files.filter((file) => file !== `${name}.js.map`).flatMap(originsOf);
+  const later = files.filter((file) => file !== first).flatMap(originsOf);
   for (const part of parts) expect(later).toContain(part);
   expect([...atStart, ...later]).not.toContain('zod');
 });

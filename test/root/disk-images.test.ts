@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 import { imageOf, problemsOf, standInPrograms, tracesOf } from './disk-support.ts';
 import { ask, pidOf, probeTenant } from './probe.ts';
 
-const programs = { mke2fs: '/usr/sbin/mke2fs', e2fsck: '/usr/sbin/e2fsck', mount: '/usr/bin/mount', resize2fs: '/usr/sbin/resize2fs' };
+const programs = { mke2fs: '/usr/sbin/mke2fs', e2fsck: '/usr/sbin/e2fsck', perl: '/usr/bin/perl', resize2fs: '/usr/sbin/resize2fs' };
 const tenants = { alpha: probeTenant('alpha', ['site'], 'limits: { disk: 10M, files: 300 }\n') };
 
 const keep = (daemon: TestDaemon, text: string): Promise<string> => ask(daemon, 'alpha/site', 'keep', { input: ['/data/kept', text] });
@@ -29,8 +29,8 @@ function filesOf(daemon: TestDaemon): string[] {
 describe('a daemon that is killed while it works on a disk image', () => {
   test.each([
     [programs.mke2fs, 'wait-after'],
-    [programs.e2fsck, 'wait-before'],
-    [programs.mount, 'wait-after'],
+    [programs.perl, 'wait-before'],
+    [programs.perl, 'wait-to-tell'],
   ] as const)('at its first use, in %s (%s), is followed by one that gets it right', async (program, behaviour) => {
     using stand = standInPrograms(Object.values(programs));
     await using daemon = await prepareTestDaemon({ tenants, wrapper: stand.wrapper });
@@ -49,7 +49,7 @@ describe('a daemon that is killed while it works on a disk image', () => {
 
   test.each([
     [programs.e2fsck, 'wait-after'],
-    [programs.mount, 'wait-after'],
+    [programs.perl, 'wait-to-tell'],
     [programs.resize2fs, 'wait-before'],
     [programs.resize2fs, 'wait-after'],
   ] as const)('at a later start, in %s (%s), loses nothing that was kept', async (program, behaviour) => {
@@ -68,6 +68,37 @@ describe('a daemon that is killed while it works on a disk image', () => {
     expect(await kept(daemon)).toBe('read before');
     expect((await daemon.tenant('alpha')).filesLimit).toBeGreaterThanOrEqual(5_000);
     expect(filesOf(daemon)).toEqual(['data', 'disk.img']);
+  });
+});
+
+describe('a disk image that was not unmounted', () => {
+  test('is checked by the next daemon, or the one after it: never by two, and never mounted meanwhile', async () => {
+    using stand = standInPrograms(Object.values(programs));
+    await using daemon = await startTestDaemon({ tenants, wrapper: stand.wrapper });
+    await daemon.untilApps(['alpha/site']);
+    expect(await keep(daemon, 'before')).toBe('ok');
+    expect(await daemon.stop()).toBe(0);
+    execFileSync('debugfs', ['-w', '-R', 'set_super_value state 0', imageOf(daemon, 'alpha')], { stdio: 'ignore' });
+    stand.set(programs.e2fsck, 'wait-after');
+    await daemon.start();
+    await stand.interrupt(daemon);
+    await daemon.start();
+    await daemon.untilApps(['alpha/site']);
+    expect(await kept(daemon)).toBe('read before');
+    expect(await daemon.stop()).toBe(0);
+    expect(execFileSync('dumpe2fs', ['-h', imageOf(daemon, 'alpha')], { encoding: 'utf8', stdio: 'pipe' })).toMatch(/state: +clean\n/);
+    expect(tracesOf(daemon)).toEqual([]);
+  });
+
+  test('is not checked at all when it was', async () => {
+    using stand = standInPrograms(Object.values(programs));
+    await using daemon = await startTestDaemon({ tenants, wrapper: stand.wrapper });
+    await daemon.untilApps(['alpha/site']);
+    expect(await daemon.stop()).toBe(0);
+    stand.set(programs.e2fsck, 'fail');
+    await daemon.start();
+    await daemon.untilApps(['alpha/site']);
+    expect(await problemsOf(daemon, 'alpha')).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import type { TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 
 /** What a program does of the machine that a daemon runs on, when it is asked to work on a tenant's disk. */
-export type Behaviour = 'as-ever' | 'fail' | 'wait-before' | 'wait-after';
+export type Behaviour = 'as-ever' | 'fail' | 'wait-before' | 'wait-after' | 'wait-to-tell';
 
 /**
  * Programs that can be made to fail, or to wait until they are let go: in the mounts of one daemon alone. With the daemon killed
@@ -49,6 +49,7 @@ case $does in
   fail) echo 'not on this machine' >&2; exit 1 ;;
   wait-before) wait_here; exec $real "$@" ;;
   wait-after) $real "$@"; code=$?; wait_here; exit $code ;;
+  wait-to-tell) $real "$@" | { wait_here; cat; }; exit ;;
 esac
 exec $real "$@"
 `;

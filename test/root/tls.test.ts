@@ -185,19 +185,3 @@ describe("a tenant's own certificate", () => {
     expect(places.filter((text) => text.includes(secret))).toEqual([]);
   });
 });
-
-test('an edge that was started with other settings is said to be, and what it listens on goes on', async () => {
-  await using daemon = await startTestDaemon({ tenants: { acme: { 'tenant.yaml': `domains: [${host}]\n`, ...app } } });
-  await daemon.untilApps(['acme/site']);
-  await daemon.kill();
-  const config = readFileSync(daemon.configFile, 'utf8');
-  writeFileSync(daemon.configFile, `${config}\nedge: { processes: 2 }\n`);
-  await daemon.start();
-  expect((await daemon.status()).problems).toMatchObject([{ code: 'TENANTD_E_RESTART_NEEDED', fix: expect.stringContaining('SIGTERM') }]);
-  expect(await request(daemon.port, { host })).toMatchObject({ status: 200, text: 'http' });
-  await daemon.stop();
-  await daemon.start();
-  await daemon.untilApps(['acme/site']);
-  expect((await daemon.status()).problems).toEqual([]);
-  expect((await daemon.status()).edge.processes).toHaveLength(2);
-});

@@ -57,6 +57,8 @@ export interface TestDaemonOptions {
   https?: boolean;
   /** A command and its first arguments that the daemon's own command line is put behind: `sh -c '...; exec "$@"' sh`. */
   wrapper?: readonly string[];
+  /** More uids than the tenants of a test take. */
+  uidCount?: number;
 }
 
 /** A whole tenantd of its own: built code, real sandboxes, its own folder, users and port. Root only. */
@@ -77,11 +79,12 @@ export async function prepareTestDaemon({
   plans,
   https = false,
   wrapper = [],
+  uidCount = 200,
 }: TestDaemonOptions = {}): Promise<TestDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'tenantd-test-'));
   const hash = createHash('sha256').update(directory).digest();
   const userPrefix = `t${hash.toString('hex').slice(0, 5)}-`;
-  const firstUid = 1_000_000 + (hash.readUInt16LE() % 10_000) * 200;
+  const firstUid = uidCount === 200 ? 1_000_000 + (hash.readUInt16LE() % 10_000) * 200 : 3_100_000 + hash.readUInt16LE() * 4_096;
   const [port = 0, securePort = 0] = await freePorts(2);
   const httpsPort = https ? securePort : 0;
   const tenantsDir = `${directory}/tenants`;
@@ -93,7 +96,7 @@ export async function prepareTestDaemon({
     [
       ...['tenants', 'state', 'run', 'logs'].map((name) => `${name === 'logs' ? 'log' : name}Dir: ${directory}/${name}`),
       `userPrefix: ${userPrefix}`,
-      `uids: { first: ${firstUid}, count: 200 }`,
+      `uids: { first: ${firstUid}, count: ${uidCount} }`,
       `http: { listen: ["127.0.0.1:${port}"] }`,
       ...(https ? [`https: { listen: ["127.0.0.1:${httpsPort}"] }`] : []),
       starter,

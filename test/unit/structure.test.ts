@@ -16,7 +16,7 @@ const importTable: Record<string, Allowance> = {
   // Layers
   base: { folders: [], packages: [] },
   protocol: { folders: ['base'], packages: ['zod'] },
-  config: { folders: ['base'], packages: ['zod', 'yaml', 'chokidar'] },
+  config: { folders: ['base'], packages: ['zod', 'yaml'] },
   dns: { folders: ['base'], packages: [] },
   http1: { folders: ['base'], packages: [] },
   http2: { folders: ['base'], packages: [] },
@@ -26,12 +26,12 @@ const importTable: Record<string, Allowance> = {
   daemon: { folders: ['privileged', 'config', 'protocol', 'base'], packages: ['pino', 'zod'] },
   edge: { folders: ['http1', 'http2', 'logs', 'protocol', 'base'], packages: [] },
   tenant: { folders: ['http1', 'logs', 'protocol', 'base'], packages: ['send'] },
-  job: { folders: ['logs', 'protocol', 'config', 'base'], packages: [] },
+  job: { folders: ['logs', 'protocol', 'config', 'base'], packages: ['tar-stream'] },
   terminal: { folders: ['protocol', 'base'], packages: ['@lydell/node-pty'] },
   worker: { folders: ['http1', 'protocol', 'base'], packages: [] },
   resolver: { folders: ['dns', 'protocol', 'base'], packages: [] },
   certs: { folders: ['dns', 'protocol', 'base'], packages: ['acme-client', '@peculiar/x509', 'zod'] },
-  cli: { folders: ['protocol', 'config', 'base'], packages: ['commander'] },
+  cli: { folders: ['protocol', 'config', 'base'], packages: ['commander', 'tar-stream'] },
   doctor: { folders: ['privileged', 'config', 'protocol', 'base'], packages: [] },
 };
 const processes = ['daemon', 'edge', 'certs', 'resolver', 'tenant', 'job', 'terminal', 'worker', 'cli', 'doctor'];
@@ -43,7 +43,7 @@ const exceptions: Record<Violation, string> = {
 };
 
 /** Lines of code in the files that the daemon loads. What runs as root is to stay small enough to be read. */
-const rootLineBudget = 14_700;
+const rootLineBudget = 20_500;
 
 /** What opens, or parses, files that a tenant can write: for jobs, in their sandboxes. `check` runs as whoever calls it. */
 const readersOfTenantFiles = ['manifest', 'guess-start', 'app-folder', 'check'].map((name) => `src/config/${name}.ts`);

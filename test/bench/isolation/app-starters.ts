@@ -117,7 +117,7 @@ function appSpec(id: string, { folder, app }: Folders): SandboxSpec {
     ],
     withSecrets: true,
     workingDirectory: '/apps/site',
-    command: [sandboxNode, '--disable-sigusr1', heapOption, `${sandboxLib}/worker.js`, JSON.stringify({ kind: 'node', entry: 'app.js' })],
+    command: [sandboxNode, '--disable-sigusr1', heapOption, `${sandboxLib}/worker.cjs`, JSON.stringify({ kind: 'node', entry: 'app.js' })],
   };
 }
 

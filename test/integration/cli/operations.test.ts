@@ -16,6 +16,7 @@ const status: Status = {
       name: 'acme',
       uid: 200_000,
       state: 'running',
+      since: '2026-01-01T00:00:00.000Z',
       plan: 'starter',
       domains: ['acme.localhost'],
       problems: [
@@ -36,6 +37,7 @@ const status: Status = {
           name: 'site',
           kind: 'node',
           state: 'failed',
+          since: '2026-01-01T00:00:00.000Z',
           reason: 'exited with code 1 after 120 ms',
           lastLines: ['Error: \u001b[31mno database\u001b[0m'],
           release: 'local',
@@ -146,6 +148,21 @@ describe('reload', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toBe('added: acme\nremoved: globex, initech\nTENANTD_E_YAML  tenant.yaml:1:2\n  not YAML\n  fix: correct it\n');
     expect(JSON.parse((await runTenantctl(['reload', '--config', configFile, '--json'])).stdout)).toEqual(result);
+  });
+
+  test('asks for new edges only when it is told to, and says how many old ones finish', async () => {
+    const asked: unknown[] = [];
+    const edges = { processes: [{ pid: 11 }, { pid: 12 }], finishing: 1 };
+    const { configFile } = await startControlPeer({
+      reload: (params) => {
+        asked.push(params);
+        return { ...nothing, edges };
+      },
+    });
+    const { stdout } = await runTenantctl(['reload', '--edges', '--config', configFile]);
+    expect(stdout).toBe('nothing changed since the files were read last\n2 new edge processes serve; 1 old one finishes what is open\n');
+    await runTenantctl(['reload', '--config', configFile]);
+    expect(asked).toEqual([{ edges: true }, {}]);
   });
 
   test('says so when nothing changed', async () => {

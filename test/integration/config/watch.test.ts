@@ -19,8 +19,8 @@ beforeEach(() => {
   told = [];
   watches = [];
 });
-afterEach(async () => {
-  await Promise.all(watches.map((watch) => watch.close()));
+afterEach(() => {
+  for (const watch of watches) watch.close();
   rmSync(root, { recursive: true });
 });
 
@@ -29,14 +29,13 @@ function addTenant(name: string, domain = `${name}.example`): void {
   writeFileSync(join(tenantsDir, name, 'tenant.yaml'), `domains: [${domain}]\n`);
 }
 
-async function start(): Promise<void> {
+function start(): void {
   const watch = watchTenants(tenantsDir, {
     onTenant: (name) => told.push(name),
     onAll: () => told.push('(all)'),
     onProblem: ({ message }) => told.push(`problem: ${message}`),
   });
   watches.push(watch);
-  await watch.ready;
 }
 
 /** Waits until `name` is told after `act`, and gives how long that took. */
@@ -73,10 +72,10 @@ function inotifyWatches(): number {
 }
 
 describe('a change is told', () => {
-  beforeEach(async () => {
+  beforeEach(() => {
     addTenant('acme');
     addTenant('marker');
-    await start();
+    start();
   });
 
   test('well within a second, once, of its tenant only', async () => {
@@ -152,10 +151,10 @@ describe('a change is told', () => {
 });
 
 describe('nothing is told', () => {
-  beforeEach(async () => {
+  beforeEach(() => {
     addTenant('acme');
     addTenant('marker');
-    await start();
+    start();
   });
 
   test('of what an app’s folder holds', async () => {
@@ -182,11 +181,10 @@ describe('nothing is told', () => {
 
   test('after it was closed', async () => {
     writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [h.example]\n');
-    await watches[0]?.close();
+    watches[0]?.close();
     const after = told.length;
     const second = watchTenants(tenantsDir, { onTenant: (name) => told.push(`second ${name}`), onAll: () => undefined });
     watches.push(second);
-    await second.ready;
     expect(
       await untilTold('second acme', () => writeFileSync(join(tenantsDir, 'acme', 'tenant.yaml'), 'domains: [i.example]\n')),
     ).toBeLessThan(promisedMs);
@@ -197,7 +195,7 @@ describe('nothing is told', () => {
 
 test('tenantsDir that is not there yet is waited for', async () => {
   rmSync(tenantsDir, { recursive: true });
-  await start();
+  start();
   expect(await untilTold('(all)', () => addTenant('acme'))).toBeLessThan(promisedMs);
   expect(await untilTold('acme', () => mkdirSync(join(tenantsDir, 'acme', 'apps', 'blog')))).toBeLessThan(promisedMs);
 });
@@ -205,9 +203,9 @@ test('tenantsDir that is not there yet is waited for', async () => {
 test('two inotify watches a tenant are taken, however much its apps hold', async () => {
   for (let i = 0; i < 300; i++) addTenant(`t${i}`);
   const before = inotifyWatches();
-  await start();
+  start();
   expect(inotifyWatches() - before).toBeLessThanOrEqual(2 * 300 + 2);
-  await watches[0]?.close();
+  watches[0]?.close();
   await expect.poll(inotifyWatches).toBe(before);
 });
 
@@ -217,7 +215,6 @@ describe('tenantd.yaml', () => {
     writeFileSync(file, 'logs: {}\n');
     const watch = watchDaemonConfig(file, { onDaemonConfig: () => told.push('(daemon)') });
     watches.push(watch);
-    await watch.ready;
     expect(await untilTold('(daemon)', () => writeFileSync(file, 'logs: { keep: 4 }\n'))).toBeLessThan(promisedMs);
     await untilTold('(daemon)', () => {
       writeFileSync(`${file}.tmp`, 'logs: { keep: 3 }\n');

@@ -1,56 +1,18 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { makeCertificate, type TestCertificate } from '../../support/certificate.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
 import { type EdgeUnderTest, host, hostRoute, startEdge, tenant, startEdgeWith } from './edge-under-test.ts';
+import { answerTo, ask, openSession } from './http2-session.ts';
 
 let certificate: TestCertificate;
 beforeAll(() => (certificate = makeCertificate([host, `www.${host}`])));
 
-interface Answer {
-  status: number;
-  headers: http2.IncomingHttpHeaders;
-  trailers: http2.IncomingHttpHeaders;
-  body: string;
-}
-
 const startSecureEdge = (...options: Parameters<typeof startEdge>): Promise<EdgeUnderTest> => startEdgeWith(certificate, ...options);
 
-async function connect(edge: EdgeUnderTest, settings: http2.Settings = {}): Promise<http2.ClientHttp2Session> {
-  const session = http2.connect(`https://${host}`, {
-    port: edge.securePort,
-    lookup: toLoopback,
-    ca: certificate.chain,
-    settings,
-    maxSendHeaderBlockLength: 1 << 20,
-  });
-  onTestFinished(() => session.destroy());
-  session.on('error', () => {});
-  await once(session, 'connect');
-  return session;
-}
-
-// `all: true` wants a list.
-const toLoopback = ((_: string, options: { all?: boolean }, done: (error: null, address: unknown, family?: number) => void) =>
-  options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) as never;
-
-async function answerTo(stream: http2.ClientHttp2Stream): Promise<Answer> {
-  let headers: http2.IncomingHttpHeaders = {};
-  let trailers: http2.IncomingHttpHeaders = {};
-  let body = '';
-  stream.on('response', (received) => (headers = received)).on('trailers', (received) => (trailers = received));
-  stream.setEncoding('latin1').on('data', (text: string) => (body += text));
-  await new Promise((resolve) => stream.on('close', resolve));
-  return { status: Number(headers[':status']), headers, trailers, body };
-}
-
-function ask(session: http2.ClientHttp2Session, fields: http2.OutgoingHttpHeaders = {}, body?: string): Promise<Answer> {
-  const stream = session.request({ ':path': '/', ...fields });
-  stream.on('error', () => {});
-  stream.end(body);
-  return answerTo(stream);
-}
+const connect = (edge: EdgeUnderTest, settings?: http2.Settings): Promise<http2.ClientHttp2Session> =>
+  openSession(edge, certificate, settings);
 
 describe('a request over HTTP/2', () => {
   test('reaches an app that speaks HTTP/1.1, with what the edge says of it', async () => {

@@ -18,6 +18,8 @@ export interface MasterUnderTest {
   port: number;
   /** What a daemon says and hears; one at a time. */
   startDaemon: () => Promise<FakeDaemon>;
+  /** The one that is to take its place, over the same listening socket. */
+  startNext: () => MasterUnderTest;
   app: (file: string, listener: RequestListener, onUpgrade?: (socket: Duplex) => void) => Promise<void>;
   /** The folder in which the gateway of `tenant/app` is to be. */
   makeGateway: (caller: string) => void;
@@ -32,12 +34,27 @@ export interface FakeDaemon {
   stop: () => void;
 }
 
+/** What a master and the one that takes its place have in common. */
+interface MasterGround {
+  folder: string;
+  bound: net.BoundSocket;
+}
+
 /** A real master, with real edges, over a listening socket on a free port. */
 export async function startMaster(processes = 1): Promise<MasterUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-master-'));
   mkdirSync(join(folder, 'acme'));
-  const controlSocket = join(folder, 'control.sock');
   const bound = new net.BoundSocket({ host: '127.0.0.1', port: 0 });
+  onTestFinished(() => {
+    bound.close();
+    rmSync(folder, { recursive: true });
+  });
+  return startMasterOn({ folder, bound }, processes, 'control.sock');
+}
+
+function startMasterOn(ground: MasterGround, processes: number, socketName: string): MasterUnderTest {
+  const { folder, bound } = ground;
+  const controlSocket = join(folder, socketName);
   const settings: EdgeSettings = {
     httpsListeners: 0,
     trustedProxies: [],
@@ -47,6 +64,7 @@ export async function startMaster(processes = 1): Promise<MasterUnderTest> {
     controlSocket,
     socketsDir: folder,
     gatewaysDir: `${folder}/gateways`,
+    ...(socketName !== 'control.sock' && { standby: true }),
   };
   const child = spawn(process.execPath, [main, JSON.stringify(settings)], { stdio: ['ignore', 'inherit', 'ignore', bound.fd()] });
   const exited = once(child, 'exit');
@@ -55,14 +73,13 @@ export async function startMaster(processes = 1): Promise<MasterUnderTest> {
     child.kill('SIGKILL');
     await exited;
     await until(() => [...pids].every((pid) => !isAlive(pid)), 'every edge ends after its master');
-    bound.close();
-    rmSync(folder, { recursive: true });
   });
   return {
     process: child,
     port: bound.address().port,
     exited,
     startDaemon: () => startDaemon(controlSocket),
+    startNext: () => startMasterOn(ground, processes, 'next.sock'),
     makeGateway: (caller) => mkdirSync(`${folder}/gateways/${caller}`, { recursive: true }),
     gateway: (caller) => `${folder}/gateways/${caller}/http.sock`,
     async app(file, listener, onUpgrade) {
@@ -91,7 +108,10 @@ async function startDaemon(path: string): Promise<FakeDaemon> {
   const [socket] = (await once(server, 'connection')) as [net.Socket];
   const heard: FakeDaemon['heard'] = [];
   const note = (method: string) => (params: unknown) => void heard.push({ method, params });
-  const channel = createChannel({ stream: socket, handlers: { hello: note('hello'), log: note('log'), 'grant-use': note('grant-use') } });
+  const channel = createChannel({
+    stream: socket,
+    handlers: Object.fromEntries(['hello', 'log', 'grant-use', 'wake-app', 'app-use'].map((method) => [method, note(method)])),
+  });
   return {
     channel,
     heard,

@@ -43,7 +43,7 @@ describe('an edge', () => {
     expect(heard[0]).toMatchObject({ method: 'hello', params: { version: 'dev' } });
     channel.notify('snapshot-begin', {});
     channel.notify('set-tenant', routes);
-    expect(await channel.request('drain-upstream', { id: 'x', timeoutMs: 1_000 })).toEqual({ drained: true });
+    expect(await channel.request('drain-upstream', { id: 'x', timeoutMs: 15_000 })).toEqual({ drained: true });
     await expect(request(master.port, { host })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     channel.notify('snapshot-end', {});
     await until(

@@ -179,7 +179,7 @@ describe('a request for an app that starts', () => {
   });
 
   test('is turned away when too many wait already; those that left do not count', async () => {
-    const { http, setApp, port } = await startEdge({ heldRequestsPerApp: 2 });
+    const { http, setApp, port } = await startEdge({ heldRequestsMost: 2 });
     await http('one', (_, response) => response.end('ready'));
     setApp('starting');
     const [first, second] = [await connectRaw(port), await connectRaw(port)];

@@ -9,7 +9,7 @@ const site = appSpec('static-site', { kind: 'static', staticRoot: 'public' });
 async function startSite(): Promise<TestDaemon> {
   const daemon = await startTenant();
   await daemon.configure(site, appSpec('answers', { desired: 'stopped' }));
-  await daemon.event('app-state', { app: 'static-site', state: 'running' });
+  await daemon.event('app-state', { app: 'static-site', state: 'running', generation: 1 });
   return daemon;
 }
 

@@ -6,16 +6,23 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppName, TenantName, WorkerId } from '../../../src/base/ids.ts';
 import { type Channel, createChannel } from '../../../src/protocol/channel.ts';
-import { type AppSpec, hostCalls, hostEvents, type HostRequests, type WorkerInfo } from '../../../src/protocol/host.ts';
+import {
+  type AppSpec,
+  hostCalls,
+  hostEvents,
+  type HostNotifications,
+  type HostRequests,
+  type WorkerInfo,
+} from '../../../src/protocol/host.ts';
 import { encodeHandOver } from '../../../src/protocol/hand-over.ts';
 import type { WorkerSettings } from '../../../src/protocol/worker.ts';
 import { bindSocket, fixtureApps, shim } from '../worker/launched-worker.ts';
 
 const hostMain = join(import.meta.dirname, '../../../src/tenant/main.ts');
-const waitMs = 15_000;
+const waitMs = 30_000;
 
 export interface HostEvent {
-  name: keyof typeof hostEvents;
+  name: keyof typeof hostEvents | Exclude<keyof typeof hostCalls, 'start-worker'>;
   // Checked by the schema of its name.
   params: Record<string, unknown>;
 }
@@ -46,6 +53,8 @@ export class TestDaemon implements AsyncDisposable {
   printed = '';
   /** By app; the fixture's `server.js` as a Node app where nothing is said. */
   settings: Record<string, WorkerSettings> = {};
+  /** Starts are answered when the worker has ended already, and its end was told. */
+  answersLate = false;
   limits = { logMaxBytes: 1_000_000, logKeep: 2 };
 
   constructor() {
@@ -118,7 +127,7 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   #serve(socket: Socket): void {
-    const hear = (name: HostEvent['name']) => (params: unknown) => {
+    const hear = (name: keyof typeof hostEvents) => (params: unknown) => {
       const checked = hostEvents[name].parse(params);
       if (name === 'worker-ready' && 'workerId' in checked) {
         const worker = this.workers.get(checked.workerId);
@@ -127,13 +136,21 @@ export class TestDaemon implements AsyncDisposable {
       this.events.push({ name, params: checked });
       this.#changes.emit('change');
     };
-    const names = Object.keys(hostEvents) as HostEvent['name'][];
+    const names = Object.keys(hostEvents) as (keyof typeof hostEvents)[];
     const channel = createChannel({
       stream: socket,
       handlers: {
         ...Object.fromEntries(names.map((name) => [name, hear(name)])),
-        'start-worker': (params) => this.#start(hostCalls['start-worker'].parse(params).app),
+        'start-worker': async (params) => {
+          const info = this.#start(hostCalls['start-worker'].parse(params).app);
+          if (this.answersLate) await this.until('its end', () => !this.workers.has(info.workerId));
+          // In another piece of the stream than what was written meanwhile.
+          await new Promise((resolve) => setImmediate(resolve));
+          return info;
+        },
         'stop-worker': (params) => this.#stop(hostCalls['stop-worker'].parse(params)),
+        'unlist-worker': (params) => this.#note('unlist-worker', hostCalls['unlist-worker'].parse(params)),
+        'schedule-ended': (params) => this.#note('schedule-ended', hostCalls['schedule-ended'].parse(params)),
       },
     });
     this.#channel = channel;
@@ -149,7 +166,8 @@ export class TestDaemon implements AsyncDisposable {
     const spec = this.#specs.find((one) => one.app === app);
     if (!spec || spec.desired === 'stopped') throw new Error(`${app} is not to run`);
     const living = this.workers.values().filter(({ info }) => info.app === app);
-    if ([...living].length >= 2 * spec.workers) throw new Error(`${app} has its full number of workers twice over`);
+    if ([...living].length >= 2 * (spec.maxWorkers ?? spec.workers) + 2)
+      throw new Error(`${app} has its full number of workers twice over`);
     this.#starts += 1;
     const workerId = `${app}.w${this.#starts}` as WorkerId;
     const socket = `${this.#starts}.sock`;
@@ -180,9 +198,20 @@ export class TestDaemon implements AsyncDisposable {
     for (const kind of ['out', 'report']) rmSync(this.path('pipes', `${workerId}.${kind}`), { force: true });
   }
 
-  #stop({ workerId }: { workerId: WorkerId }): null {
-    this.workers.get(workerId)?.child.kill('SIGTERM');
+  /** A hung one hears nothing else. */
+  #stop(params: { workerId: WorkerId; reason: string; hung?: boolean | undefined }): null {
+    this.workers.get(params.workerId)?.child.kill(params.hung ? 'SIGKILL' : 'SIGTERM');
+    return this.#note('stop-worker', params);
+  }
+
+  #note(name: HostEvent['name'], params: Record<string, unknown>): null {
+    this.events.push({ name, params });
+    this.#changes.emit('change');
     return null;
+  }
+
+  tell<Name extends keyof HostNotifications>(name: Name, params: HostNotifications[Name]): void {
+    this.#channel?.notify(name, params);
   }
 
   /** Waits for what `find` answers, looking again after everything that happens. */

@@ -23,9 +23,9 @@ describe('an app that runs', () => {
     await using daemon = await startTenant();
     await daemon.configure(appSpec('throws-later', { health: { path: '/healthz', intervalMs: 60_000 } }));
     await daemon.event('worker-ready', { workerId: 'throws-later.w1' });
-    await daemon.configure(appSpec('fetch-handler', { health: { path: '/throw', intervalMs: 60_000 }, startTimeoutMs: 700 }));
+    await daemon.configure(appSpec('fetch-handler', { health: { path: '/throw', intervalMs: 60_000 }, startTimeoutMs: 3_000 }));
     const state = await daemon.event('app-state', { app: 'fetch-handler', code: 'TENANTD_E_APP_NOT_LISTENING' });
-    expect(state['reason']).toBe('did not answer /throw with 2xx or 3xx within 700 ms');
+    expect(state['reason']).toBe('did not answer /throw with 2xx or 3xx within 3 s');
     expect(String(state['lastLines'])).toContain('thrown by the handler');
   });
 
@@ -67,6 +67,15 @@ describe('an app that does not start', () => {
     expect(second['restarts']).toBe(2);
   });
 
+  test('has ended before the host knew that it was started: tried again all the same', async () => {
+    await using daemon = await startTenant();
+    daemon.answersLate = true;
+    await daemon.configure(appSpec('exits-at-once'));
+    const state = await daemon.event('app-state', { state: 'failed', failures: 2 });
+    expect(state).toMatchObject({ restarts: 1, reason: expect.stringMatching(/^exited with code 1 after/) as string });
+    expect(daemon.events.filter(({ params }) => params['code'] === 'TENANTD_E_APP_NOT_LISTENING')).toEqual([]);
+  });
+
   test('ends by itself with 0: a failure too', async () => {
     await using daemon = await startTenant();
     await daemon.configure(appSpec('ends-by-itself'));
@@ -79,9 +88,9 @@ describe('an app that does not start', () => {
 
   test('never listens: stopped after its time, with what it printed', async () => {
     await using daemon = await startTenant();
-    await daemon.configure(appSpec('never-listens', { startTimeoutMs: 500 }));
+    await daemon.configure(appSpec('never-listens', { startTimeoutMs: 3_000 }));
     const state = await daemon.event('app-state', { code: 'TENANTD_E_APP_NOT_LISTENING' });
-    expect(state).toMatchObject({ reason: 'did not listen within 500 ms', lastLines: ['waiting for something that never comes'] });
+    expect(state).toMatchObject({ reason: 'did not listen within 3 s', lastLines: ['waiting for something that never comes'] });
   });
 
   test('does no harm to another app', async () => {
@@ -106,8 +115,12 @@ describe('another generation', () => {
     await daemon.configure(appSpec('answers', { generation: 2 }));
     await daemon.event('worker-ready', { workerId: 'answers.w2' });
     await daemon.until('end of the old one', () => daemon.pid('answers.w1' as WorkerId) === undefined);
-    const names = daemon.events.filter(({ name }) => name === 'app-state').map(({ params }) => params['state']);
-    expect(names).toEqual(['starting', 'running']);
+    const told = daemon.events.filter(({ name }) => name === 'app-state').map(({ params }) => [params['state'], params['generation']]);
+    expect(told).toEqual([
+      ['starting', 1],
+      ['running', 1],
+      ['running', 2],
+    ]);
   });
 
   test('that fails leaves the old one serving, and says so', async () => {

@@ -10,12 +10,21 @@ const at = (offsetMs: number): string => new Date(nowMs + offsetMs).toISOString(
 function appNamed(name: string, rest: Partial<AppStatus> = {}): AppStatus {
   const worker = { pid: 7, state: 'running', startedAt: at(-1_000), memoryBytes: 1 } as const;
   const urls = [`http://${name}.example/`];
-  return { name, kind: 'node', state: 'running', release: 'local', urls, restarts: 0, workers: [worker], ...rest };
+  return { name, kind: 'node', state: 'running', since: at(-60_000), release: 'local', urls, restarts: 0, workers: [worker], ...rest };
 }
 
 function tenantNamed(name: string, rest: Partial<TenantStatus> = {}): TenantStatus {
   const figures = { uid: 200_001, hostPid: 5, memoryBytes: 40_000_000, cpuSeconds: 1.234, plan: 'starter' };
-  return { name, state: 'running', domains: [`${name}.example`], problems: [], apps: [appNamed('site')], ...figures, ...rest };
+  return {
+    name,
+    state: 'running',
+    since: at(-60_000),
+    domains: [`${name}.example`],
+    problems: [],
+    apps: [appNamed('site')],
+    ...figures,
+    ...rest,
+  };
 }
 
 function statusOf(tenants: TenantStatus[], rest: Partial<Status> = {}): Status {
@@ -45,6 +54,24 @@ describe('the status of the machine', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  test('shows of one tenant since when its apps are as they are, and of which release', () => {
+    const apps = [appNamed('site', { release: '20261121-133405-x7k2' }), appNamed('api', { state: 'sleeping', since: at(-3_600_000) })];
+    const text = render(statusOf([tenantNamed('acme', { apps })]), { full: true });
+    expect(text).toContain('      running for 1 min, release 20261121-133405-x7k2\n');
+    expect(text).toContain('      sleeping for 1 h 0 min\n');
+  });
+
+  test.each([
+    [1, '2nd'],
+    [2, '3rd'],
+    [3, '4th'],
+    [10, '11th'],
+    [20, '21st'],
+  ])('after %i failures in a row the next try is the %s', (failures, ordinal) => {
+    const app = appNamed('api', { state: 'failed', reason: 'exited', nextTryAt: at(8_000), failures });
+    expect(render(statusOf([tenantNamed('acme', { apps: [app] })]))).toContain(`exited, next try in 8 s, the ${ordinal}\n`);
   });
 
   test('shows what one tenant sent, and what it was refused, whatever a name looks like', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -33,6 +33,18 @@ describe('a folder with tenantd.yaml', () => {
       'tenants/globex/tenant.yaml': 'domains: [globex.example]\n',
     });
     expect(await checkDirectory(dir)).toEqual({ problems: [], tenants: 2, apps: 1 });
+  });
+
+  test('reads the current release of an app, and shows its file', async () => {
+    const release = 'tenants/acme/apps/site/releases/20261121-133405-x7k2';
+    write({
+      'tenantd.yaml': `tenantsDir: ${dir}/tenants\n`,
+      'tenants/acme/tenant.yaml': 'domains: [acme.example]\n',
+      'tenants/acme/apps/site/app.yaml': 'kind: nobody reads this\n',
+      [`${release}/app.yaml`]: 'root: .\nroutes:\n  - globex.example/\n',
+    });
+    symlinkSync('releases/20261121-133405-x7k2', join(dir, 'tenants/acme/apps/site/current'));
+    expect(await toldOf(dir)).toEqual([`${release}/app.yaml:3 TENANTD_E_FOREIGN_HOST`]);
   });
 
   test('has every problem of all files told, by file and line', async () => {

@@ -29,6 +29,7 @@ describe('defaults', () => {
       edge: { processes: 1, trustedProxies: [], proxyProtocol: false },
       network: { addresses: '10.213.0.0/16', resolvers: [] },
       verify: { interval: 300_000 },
+      releases: { keep: 5, watch: 120_000, buildTimeout: 900_000 },
       defaultPlan: 'starter',
       plans: new Map([
         [

@@ -51,7 +51,7 @@ kind: command
 command: ["python3", "app.py"]
 routes: ["Acme.example/", acme.example/api, "*.shops.acme.example/"]
 workers: { min: 0, max: 4 }
-health: { path: /healthz }
+health: { path: /healthz, timeoutMs: 800, failures: 5 }
 idle: never
 env: { NODE_ENV: production, GREETING: "hello, world" }
 drain: 5s
@@ -68,7 +68,7 @@ startTimeout: 1m
         { host: '*.shops.acme.example', path: '/' },
       ],
       workers: { min: 0, max: 4 },
-      health: { path: '/healthz', intervalMs: 5_000 },
+      health: { path: '/healthz', intervalMs: 5_000, timeoutMs: 800, failures: 5 },
       idleMs: 'never',
       env: { NODE_ENV: 'production', GREETING: 'hello, world' },
       drainMs: 5_000,
@@ -155,6 +155,8 @@ describe('what is told', () => {
     ['workers: { min: 1 }', 'TENANTD_E_MISSING_KEY', '`workers.max` is missing', 1, 1],
     ['health: { path: healthz }', 'TENANTD_E_INVALID_VALUE', '`health.path` must have a plain path, not "healthz"', 1, 17],
     ['health: { path: /, intervalMs: 1 }', 'TENANTD_E_INVALID_VALUE', '`health.intervalMs` must be at least 250, not 1', 1, 32],
+    ['health: { path: /, timeoutMs: 99 }', 'TENANTD_E_INVALID_VALUE', '`health.timeoutMs` must be at least 100, not 99', 1, 31],
+    ['health: { path: /, failures: 21 }', 'TENANTD_E_INVALID_VALUE', '`health.failures` must be at most 20, not 21', 1, 30],
     ['env: { PATH: /tmp }', 'TENANTD_E_INVALID_VALUE', '`env.PATH` is set by tenantd and can not be changed', 1, 8],
     ['env: { TENANTD_APP: x }', 'TENANTD_E_INVALID_VALUE', '`env.TENANTD_APP` is set by tenantd and can not be changed', 1, 8],
     [
@@ -205,15 +207,6 @@ describe('what is told', () => {
     expect(manifest).toBeUndefined();
     expect(problems).toMatchObject([{ code: 'TENANTD_E_FILE_TOO_LARGE' }]);
   });
-
-  test.each(['build: [npm, ci]', 'schedule: [{ name: a, cron: "* * * * *", path: / }]'])(
-    'what this version does not carry out is taken, and said: %s',
-    async (text) => {
-      const { manifest, problems } = await read({ 'app.yaml': `${text}\n`, 'index.js': '' });
-      expect(manifest).toBeDefined();
-      expect(problems).toMatchObject([{ code: 'TENANTD_E_NOT_SUPPORTED', line: 1, column: 1 }]);
-    },
-  );
 });
 
 describe('a strict sandbox', () => {
@@ -227,6 +220,33 @@ describe('a strict sandbox', () => {
     const { manifest, problems } = await read({ 'app.yaml': `sandbox: strict\n${text}\n`, 'index.html': '' });
     expect(manifest).toBeUndefined();
     expect(problems).toMatchObject([{ code: 'TENANTD_E_INVALID_VALUE', message: expect.stringContaining('of kind'), line: 1, column: 1 }]);
+  });
+});
+
+describe('noWake', () => {
+  test('lists paths and agents; what is absent is empty', async () => {
+    const text = 'noWake: { paths: [/healthz, /ping/], agents: [UptimeRobot/2.0] }\n';
+    expect(await manifestOf({ 'app.yaml': text, 'index.js': '' })).toMatchObject({
+      noWake: { paths: ['/healthz', '/ping'], agents: ['UptimeRobot/2.0'] },
+    });
+    expect(await manifestOf({ 'app.yaml': 'noWake: { paths: [/healthz] }\n' })).toMatchObject({
+      noWake: { paths: ['/healthz'], agents: [] },
+    });
+    expect(await manifestOf({ 'app.yaml': 'compress: true\n' })).not.toHaveProperty('noWake');
+  });
+
+  test.each([
+    ['a path with a query', 'paths: ["/healthz?x"]'],
+    ['an empty agent, which all would match', 'agents: [""]'],
+    ['a long agent', `agents: [${'x'.repeat(65)}]`],
+    ['an agent over two lines', 'agents: ["a\\nb"]'],
+    ['too many paths', `paths: [${Array.from({ length: 17 }, (_, index) => `/p${index}`).join(', ')}]`],
+    ['too many agents', `agents: [${Array.from({ length: 17 }, (_, index) => `a${index}`).join(', ')}]`],
+    ['another key', 'hosts: [a.example]'],
+  ])('refuses %s', async (_, text) => {
+    const { manifest, problems } = await read({ 'app.yaml': `noWake: { ${text} }\n`, 'index.js': '' });
+    expect(manifest).toBeUndefined();
+    expect(problems).toMatchObject([{ line: 1, message: expect.stringMatching(/noWake/) }]);
   });
 });
 
@@ -300,8 +320,10 @@ describe('the schema of a decided manifest', () => {
     schedule: [],
   };
 
-  test('takes a good one', () => {
-    expect(appManifestSchema.parse(good)).toEqual(good);
+  const schedule = { name: 'a', cron: '0 7 * * *', path: '/', overlap: 'skip', missed: 'run', timezone: 'UTC', timeoutMs: 1_000 };
+
+  test.each([good, { ...good, schedule: [schedule] }])('takes a good one', (manifest) => {
+    expect(appManifestSchema.parse(manifest)).toEqual(manifest);
   });
 
   test.each<[string, object]>([
@@ -315,6 +337,10 @@ describe('the schema of a decided manifest', () => {
     ['a reserved variable', { env: { LD_PRELOAD: 'x' } }],
     ['a host with a port', { routes: [{ host: 'a.example:1', path: '/' }] }],
     ['too many routes', { routes: Array.from({ length: 65 }, () => ({ host: 'a.example', path: '/' })) }],
+    ['schedules of a static app', { kind: 'static', entry: undefined, root: '.', schedule: [schedule] }],
+    ['two schedules of one name', { schedule: [schedule, schedule] }],
+    ['a time limit that is none', { schedule: [{ ...schedule, timeoutMs: 1e9 }] }],
+    ['a time that never comes', { schedule: [{ ...schedule, cron: '0 0 30 2 *' }] }],
     ['too much of everything', { command: Array.from({ length: 60 }, () => 'x'.repeat(1_000)) }],
   ])('refuses %s', (_, change) => {
     expect(appManifestSchema.safeParse({ ...good, ...change }).success).toBe(false);
@@ -323,5 +349,29 @@ describe('the schema of a decided manifest', () => {
   test('takes no prototype from an answer', () => {
     const parsed = appManifestSchema.safeParse({ ...good, env: JSON.parse('{ "__proto__": "x", "A": "b" }') });
     expect(parsed.data?.env).toEqual({ A: 'b' });
+  });
+});
+
+describe('schedules', () => {
+  test('are for apps that answer: not for static ones', async () => {
+    const { manifest, problems } = await read({
+      'app.yaml': 'schedule: [{ name: a, cron: "0 7 * * *", path: / }]\nkind: static\n',
+      'index.html': '',
+    });
+    expect(manifest).toBeUndefined();
+    expect(problems).toMatchObject([
+      { code: 'TENANTD_E_INVALID_VALUE', message: expect.stringContaining('kind static'), line: 1, column: 1 },
+    ]);
+  });
+
+  test('come with everything decided', async () => {
+    const { schedule } = await manifestOf({
+      'app.yaml': 'schedule: [{ name: a, cron: "0 7 * * mon", path: /a/, timeout: 1m }]\n',
+      'a.js': '',
+      'index.js': '',
+    });
+    expect(schedule).toEqual([
+      { ...{ name: 'a', cron: '0 7 * * mon', path: '/a', timeoutMs: 60_000 }, overlap: 'skip', missed: 'skip', timezone: 'UTC' },
+    ]);
   });
 });

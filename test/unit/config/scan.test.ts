@@ -194,6 +194,41 @@ describe('apps', () => {
   });
 });
 
+describe('the current release', () => {
+  const id = '20261121-133405-x7k2';
+
+  function addRelease(link: string): void {
+    const folder = addTenant('acme', 'site');
+    mkdirSync(join(folder, 'apps', 'site', 'releases', id), { recursive: true });
+    symlinkSync(link, join(folder, 'apps', 'site', 'current'));
+  }
+
+  test('is told by the link, and is another thing to run than its folder', async () => {
+    addRelease(`releases/${id}`);
+    const scan = await scanTenant(dir, name('acme'));
+    expect([...(scan?.releases ?? [])]).toEqual([['site', id]]);
+    expect([...(scan?.folderIds ?? [])]).toEqual([['site', id]]);
+  });
+
+  test.each(['releases/20261121-133405-gone', '/etc', '../other', `./releases/${id}`])(
+    'is the folder itself with a link to %s',
+    async (link) => {
+      addRelease(link);
+      const scan = await scanTenant(dir, name('acme'));
+      expect([...(scan?.releases ?? [])]).toEqual([['site', 'local']]);
+    },
+  );
+
+  test('is no release that is a link itself', async () => {
+    const folder = addTenant('acme', 'site');
+    mkdirSync(join(folder, 'apps', 'site', 'releases'));
+    symlinkSync('/etc', join(folder, 'apps', 'site', 'releases', id));
+    symlinkSync(`releases/${id}`, join(folder, 'apps', 'site', 'current'));
+    const scan = await scanTenant(dir, name('acme'));
+    expect([...(scan?.releases ?? [])]).toEqual([['site', 'local']]);
+  });
+});
+
 test('a tenant whose folder is gone is none', async () => {
   expect(await scanTenant(dir, name('acme'))).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseCron, parseRoute, parseUrlPath } from '../../../src/config/app-values.ts';
+import { parseRoute, parseUrlPath } from '../../../src/config/app-values.ts';
 import { parseEgressTarget, parseIpBlock, parseListenAddress, parsePrivatePool, parseResolver } from '../../../src/config/addresses.ts';
 import { parseAbsolutePath, parseInsidePath } from '../../../src/config/path-values.ts';
 import { parseDuration, type Parsed, parseSize } from '../../../src/config/values.ts';
@@ -140,15 +140,5 @@ describe('routes', () => {
 
   test.each(['', 'api', '/.', '/a b', '/é', '/a\n'])('%j is no path that requests can be compared with', (text) => {
     expect(parseUrlPath(text)).toHaveProperty('fault');
-  });
-});
-
-describe('times of day', () => {
-  test.each(['0 7 * * *', '*/5 * * * *', '0,30 8-18 1 1-6 0'])('%s is one', (text) => {
-    expect(valueOf(parseCron(text))).toBe(text);
-  });
-
-  test.each(['', '* * * *', '60 * * * *', '* 24 * * *', '@daily', '* * * * * *'])('%j is none', (text) => {
-    expect(parseCron(text)).toHaveProperty('fault');
   });
 });

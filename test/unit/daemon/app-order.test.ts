@@ -101,10 +101,30 @@ describe('what a host and a worker are told', () => {
   test('of a Node app', () => {
     const order = clampToPlan(manifestOf({ health: { path: '/up', intervalMs: 1_000 }, env: { SECRET: 'x' } }), starterPlan);
     expect(toAppSpec(site, order, current)).toEqual({
-      ...{ app: site, kind: 'node', desired: 'running', generation: 3, workers: 1, startTimeoutMs: 30_000 },
+      ...{ app: site, kind: 'node', desired: 'running', generation: 3, workers: 1, maxWorkers: 1, startTimeoutMs: 30_000 },
       health: { path: '/up', intervalMs: 1_000 },
     });
     expect(toWorkerSettings(order)).toEqual({ kind: 'node', entry: 'server.js' });
+  });
+
+  test('of one without a health path: when its silence means that it hangs, later where it has less than a processor', () => {
+    const hungAfterMs = (cpu: number): number | undefined =>
+      toAppSpec(site, clampToPlan(manifestOf(), { ...starterPlan, cpu }), current).hungAfterMs;
+    expect([4, 1, 0.5, 0.1].map(hungAfterMs)).toEqual([60_000, 60_000, 120_000, 600_000]);
+  });
+
+  test('of one whose number of workers is its load to say, as far as the plan goes', () => {
+    const order = clampToPlan(manifestOf({ workers: { min: 2, max: 60 } }), { ...starterPlan, processes: 64 });
+    expect(toAppSpec(site, order, current)).toMatchObject({ workers: 2, maxWorkers: 8 });
+    expect(toWorkerSettings(order)).toMatchObject({ reportLoad: true });
+    const scaled = clampToPlan(order.manifest, starterPlan, 'local', 3);
+    expect(toAppSpec(site, scaled, current)).toMatchObject({ workers: 3, maxWorkers: 3 });
+    expect(toWorkerSettings(scaled)).toEqual({ kind: 'node', entry: 'server.js' });
+  });
+
+  test('of where a release lies in its app', () => {
+    const order = clampToPlan(manifestOf({ kind: 'static', root: 'public' }), starterPlan, '20261121-133405-x7k2');
+    expect(toAppSpec(site, order, current)).toMatchObject({ staticRoot: 'releases/20261121-133405-x7k2/public' });
   });
 
   test('of a command', () => {
@@ -121,13 +141,26 @@ describe('what a host and a worker are told', () => {
 
   test('of the memory that Node may use, and in a strict sandbox of nothing but its own folders', () => {
     const optionsOf = (changes: Partial<AppManifest>): string[] => nodeOptionsOf(site, clampToPlan(manifestOf(changes), starterPlan));
-    expect(optionsOf({})).toEqual(['--max-old-space-size=192']);
+    expect(optionsOf({})).toEqual(['--max-old-space-size=192', '--max-semi-space-size=4']);
     expect(optionsOf({ sandbox: 'strict' })).toEqual([
-      ...['--max-old-space-size=192', '--permission', '--allow-net'],
+      ...['--max-old-space-size=192', '--max-semi-space-size=4', '--permission', '--allow-net'],
       ...['/apps/site', '/opt/tenantd/lib', '/data', '/tmp', '/run/secrets'].map((path) => `--allow-fs-read=${path}`),
       ...['/data', '/tmp', '/run/secrets'].map((path) => `--allow-fs-write=${path}`),
     ]);
-    expect(optionsOf({ kind: 'command', command: ['a'], sandbox: 'strict' })).toEqual(['--max-old-space-size=192']);
+    expect(optionsOf({ kind: 'command', command: ['a'], sandbox: 'strict' })).toEqual([
+      '--max-old-space-size=192',
+      '--max-semi-space-size=4',
+    ]);
+  });
+
+  test.each([
+    [16, 1],
+    [64, 1],
+    [512, 8],
+    [8_192, 16],
+  ])('of a young generation that is a small part of %d megabytes', (memory, megabytes) => {
+    const plan = planOf({ memoryBytes: memory * mebibyte });
+    expect(nodeOptionsOf(site, clampToPlan(manifestOf(), plan))).toContain(`--max-semi-space-size=${megabytes}`);
   });
 
   test('comes from manifests that pass the schema', () => {

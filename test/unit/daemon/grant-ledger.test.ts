@@ -5,7 +5,7 @@ import type { DesiredTenant } from '../../../src/daemon/desired.ts';
 import { createGrantLedger } from '../../../src/daemon/grant-ledger.ts';
 
 function tenantWith(name: string, apps: string[], grants: TenantConfig['grants']): DesiredTenant {
-  const folders = apps.map((app) => ({ app: app as AppName, folderId: '' }));
+  const folders = apps.map((app) => ({ app: app as AppName, folderId: '', release: 'local' }));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the ledger reads no more of it
   return { tenant: name as TenantName, apps: folders, config: { grants } } as unknown as DesiredTenant;
 }

@@ -18,8 +18,10 @@ function setUp() {
       return Promise.resolve(worker);
     },
     stopWorker: keep('stop-worker'),
+    unlistWorker: keep('unlist-worker'),
     workerReady: keep('worker-ready'),
     manifestChanged: keep('manifest-changed'),
+    scheduleEnded: keep('schedule-ended'),
     logLines: keep('log-lines'),
   });
   const say = (method: string, params: unknown): Promise<unknown> => Promise.try(() => handlers[method]?.(params));
@@ -28,12 +30,15 @@ function setUp() {
 
 const state = { app: 'site', state: 'failed', restarts: 2, reason: 'exited with code 1', code: 'TENANTD_E_APP_FAILED', lastLines: ['bye'] };
 const line = { time: '2026-01-02T03:04:05.678Z', app: 'site', worker: 'site.0a1b2c', line: 'hello' };
+const ended = { app: 'site', runId: 'digest.1763708400000', outcome: 'failed', status: 500, durationMs: 12.5, detail: 'answered 500' };
 const said: [string, object, unknown[]][] = [
   ['start-worker', { app: 'site' }, ['site']],
-  ['stop-worker', { workerId: 'site.0a1b2c', reason: 'replaced' }, ['site.0a1b2c', 'replaced']],
+  ['stop-worker', { workerId: 'site.0a1b2c', reason: 'hangs', hung: true }, ['site.0a1b2c', 'hangs', true]],
+  ['unlist-worker', { workerId: 'site.0a1b2c' }, ['site.0a1b2c']],
   ['worker-ready', { workerId: 'site.0a1b2c' }, ['site.0a1b2c']],
   ['manifest-changed', { app: 'site' }, ['site']],
   ['app-state', state, [state]],
+  ['schedule-ended', ended, [ended]],
   ['log-lines', { followId: 1, lines: [line], dropped: 0 }, [{ followId: 1, lines: [line], dropped: 0 }]],
 ];
 
@@ -74,7 +79,7 @@ describe('what a tenant host says', () => {
     ['many last lines', 'app-state', { ...state, lastLines: Array.from({ length: 21 }, () => '') }],
     ['a last line without end', 'app-state', { ...state, lastLines: ['x'.repeat(2_001)] }],
     ['a code that is not for apps', 'app-state', { ...state, code: 'TENANTD_E_LAYER_MISSING' }],
-    ['a state that there is not', 'app-state', { ...state, state: 'quarantined' }],
+    ['a state that there is not', 'app-state', { ...state, state: 'sleeping' }],
     ['many lines at once', 'log-lines', { followId: 1, lines: Array.from({ length: 1_001 }, () => line), dropped: 0 }],
   ])('goes no further with %s', async (_, method, params) => {
     const { heard, say } = setUp();

@@ -5,6 +5,8 @@ import { type ActualTenant, nextStep, type Step, type WantedTenant } from '../..
 const site = 'site' as AppName;
 
 const wantedTenant: WantedTenant = {
+  awake: true,
+  woken: [],
   limitsKey: 'wanted',
   egressKey: 'wanted',
   routesKey: 'wanted',
@@ -60,6 +62,8 @@ const everyActual: ActualTenant[] = combinations({
 }).map(({ ground, ...rest }) => Object.assign(rest, ground));
 
 const everyWanted: WantedTenant[] = combinations({
+  awake: [true],
+  woken: [[]],
   limitsKey: ['wanted'],
   egressKey: ['wanted'],
   routesKey: ['wanted'],
@@ -259,11 +263,17 @@ function travel(firstWanted: WantedTenant | undefined, firstActual: ActualTenant
 /** What each step leaves behind, as the daemon's own steps do. */
 function afterStep(step: Step, wanted: WantedTenant | undefined, actual: ActualTenant): Journey['end'] {
   if (!wanted) return { wanted, actual: { ...actual, ...effectDown(step) } };
-  if (step.do !== 'read-manifests') return { wanted, actual: { ...actual, ...effectUp(step, wanted) } };
+  if (step.do === 'start-woken') return { wanted: { ...wanted, woken: [] }, actual: { ...actual, workers: actual.workers + 1 } };
+  if (step.do !== 'read-manifests') return { wanted, actual: { ...actual, ...(isDown(step) ? effectDown(step) : effectUp(step, wanted)) } };
   const unread = (apps: readonly AppName[]): AppName[] => apps.filter((app) => !step.apps.includes(app));
   const { appsWithoutManifest, staleApps } = wanted;
   const lists = { appsWithoutManifest: unread(appsWithoutManifest), staleApps: unread(staleApps) };
   return { wanted: { ...wanted, ...lists, routesKey: 'read', configureKey: 'read' }, actual };
+}
+
+/** A step that leads to sleep, too. A host that has to be another is stopped by one of those. */
+function isDown(step: Step): boolean {
+  return ['end-sessions', 'stop-workers', 'stop-host', 'dismantle'].includes(step.do);
 }
 
 function effectUp(step: Step, wanted: WantedTenant): Partial<ActualTenant> {
@@ -320,3 +330,32 @@ function combinations<Fields extends object>(domains: { [Field in keyof Fields]:
     [{}] as object[],
   ) as Fields[];
 }
+
+describe('a tenant that sleeps', () => {
+  const asleep = { ...wantedTenant, awake: false };
+  const ways = everyActual.map((actual) => travel(asleep, actual));
+
+  test('has nothing but its routes in the end, whatever was there before', () => {
+    const faults = ways.filter(
+      ({ end }) => end.actual.leftovers || end.actual.prepared || end.actual.host !== 'absent' || end.actual.workers > 0,
+    );
+    expect(faults).toEqual([]);
+    expect(new Set(ways.map(({ end }) => end.actual.routesKey))).toEqual(new Set(['wanted']));
+  });
+
+  test('never loses its routes on the way', () => {
+    const taken = ways.flatMap(({ steps }) => steps);
+    expect(taken).not.toContain('withdraw-routes');
+    expect(taken).not.toContain('start-host');
+  });
+
+  test('has its host told first that its workers are to end', () => {
+    const steps = travel(asleep, { ...all, sessions: 0, configureKey: 'old' }).steps;
+    expect(steps).toEqual(['configure-host', 'stop-workers', 'stop-host', 'dismantle']);
+  });
+});
+
+test('an app for which somebody waits is started before the host, as soon as its surroundings are there', () => {
+  const { steps } = travel({ ...wantedTenant, woken: [site] }, { ...nothing, routesKey: 'wanted' });
+  expect(steps.slice(0, 4)).toEqual(['prepare', 'set-egress', 'start-woken', 'start-host']);
+});

@@ -126,45 +126,46 @@ describe('records', () => {
     const store = open();
     expect(store.configTextOf(acme)).toBeUndefined();
     expect(store.appOf(acme, site)).toBeUndefined();
-    expect(store.isStopped(acme, site)).toBe(false);
+    expect(store.lifecycle.isStopped(acme, site)).toBe(false);
     expect([store.tenantsWithConfig(), [...store.domainOwners()]]).toEqual([[], []]);
   });
 
   test('are as they were written after the store was opened again', () => {
     const manifest = { kind: 'node', entry: 'über/"server".js', env: { EMPTY: '', LINES: 'a\nb\u0000c' }, workers: { min: 0, max: 4 } };
     const before = open();
-    before.setConfigText(globex, 'domains: [globex.example]\n');
-    before.setConfigText(acme, 'domains:\n  - "acme.example" # Grüße \u{1f600}\n');
-    before.setApp(acme, site, { manifest, generationKey: 'key', generation: 7 });
-    before.setStopped(acme, site, true);
+    before.setConfigTexts([[globex, 'domains: [globex.example]\n']]);
+    before.setConfigTexts([[acme, 'domains:\n  - "acme.example" # Grüße \u{1f600}\n']]);
+    before.setApp(acme, site, { manifest, generationKey: 'key', generation: 7, release: 'local' });
+    before.lifecycle.setStopped(acme, site, true);
     before.replaceDomainOwners(new Map([['acme.example', acme]]));
     before.close();
     const after = open();
     expect(after.tenantsWithConfig()).toEqual([acme, globex]);
     expect(after.configTextOf(acme)).toBe('domains:\n  - "acme.example" # Grüße \u{1f600}\n');
-    expect(after.appOf(acme, site)).toEqual({ manifest, generationKey: 'key', generation: 7 });
-    expect(after.isStopped(acme, site)).toBe(true);
+    expect(after.appOf(acme, site)).toEqual({ manifest, generationKey: 'key', generation: 7, release: 'local' });
+    expect(after.lifecycle.isStopped(acme, site)).toBe(true);
     expect(after.domainOwners()).toEqual(new Map([['acme.example', acme]]));
   });
 
   test('are replaced by a later version', () => {
     const store = open();
-    for (const text of ['domains: [a.example]', 'domains: [b.example]']) store.setConfigText(acme, text);
-    for (const generation of [1, 2]) store.setApp(acme, site, { manifest: { generation }, generationKey: `${generation}`, generation });
-    for (const stopped of [true, true, false, false]) store.setStopped(acme, site, stopped);
+    for (const text of ['domains: [a.example]', 'domains: [b.example]']) store.setConfigTexts([[acme, text]]);
+    for (const generation of [1, 2])
+      store.setApp(acme, site, { manifest: { generation }, generationKey: `${generation}`, generation, release: 'local' });
+    for (const stopped of [true, true, false, false]) store.lifecycle.setStopped(acme, site, stopped);
     expect(store.configTextOf(acme)).toBe('domains: [b.example]');
-    expect(store.appOf(acme, site)).toEqual({ manifest: { generation: 2 }, generationKey: '2', generation: 2 });
-    expect(store.isStopped(acme, site)).toBe(false);
+    expect(store.appOf(acme, site)).toEqual({ manifest: { generation: 2 }, generationKey: '2', generation: 2, release: 'local' });
+    expect(store.lifecycle.isStopped(acme, site)).toBe(false);
   });
 
   test('of one tenant or app are not those of another', () => {
     const store = open();
-    store.setConfigText(acme, 'domains: [acme.example]');
-    store.setApp(acme, site, { manifest: 1, generationKey: '', generation: 1 });
-    store.setStopped(acme, site, true);
+    store.setConfigTexts([[acme, 'domains: [acme.example]']]);
+    store.setApp(acme, site, { manifest: 1, generationKey: '', generation: 1, release: 'local' });
+    store.lifecycle.setStopped(acme, site, true);
     expect(store.configTextOf(globex)).toBeUndefined();
     expect([store.appOf(globex, site), store.appOf(acme, shop)]).toEqual([undefined, undefined]);
-    expect([store.isStopped(globex, site), store.isStopped(acme, shop)]).toEqual([false, false]);
+    expect([store.lifecycle.isStopped(globex, site), store.lifecycle.isStopped(acme, shop)]).toEqual([false, false]);
   });
 
   test('carry their tenant in their primary key, in every table', () => {
@@ -323,11 +324,83 @@ describe('the audit trail', () => {
   );
 });
 
-test('a store of version 1 gets what it lacks, and keeps what it has', () => {
-  open().uidOf(acme, site);
-  editFile('DROP TABLE secrets', 'DROP TABLE data_keys', 'PRAGMA user_version = 1');
-  const store = open();
-  expect([store.uidOf(acme, site), store.secrets.of(acme), store.secrets.dataKeys()]).toEqual([200_000, [], []]);
+describe('versions', () => {
+  const ofTwo = new Set(['uids', 'configs', 'domains', 'apps', 'stopped_apps', 'audit', 'secrets', 'data_keys']);
+
+  function toVersion(version: 1 | 2): string[] {
+    const database = new DatabaseSync(file, { readOnly: true });
+    const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    database.close();
+    const later = tables.map(({ name }) => String(name)).filter((name) => !ofTwo.has(name));
+    const dropped = version === 1 ? [...later, 'secrets', 'data_keys'] : later;
+    const drops = dropped.map((table) => `DROP TABLE ${table}`);
+    return [...drops, 'ALTER TABLE apps DROP COLUMN release', 'PRAGMA application_id = 0', `PRAGMA user_version = ${version}`];
+  }
+
+  /** "td", and the least version that can use it. */
+  const idOf = (least: number): number => 0x7464_0000 + least;
+
+  function tablesOf(): unknown[] {
+    const database = new DatabaseSync(file, { readOnly: true });
+    const schema = database.prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name').all();
+    database.close();
+    return schema.map(({ sql }) => String(sql).replaceAll(/\s+/g, ' '));
+  }
+
+  test.each([1, 2] as const)('of before get what they lack, and keep what they have: %i', (version) => {
+    open().close();
+    const whole = tablesOf();
+    editFile(...toVersion(version));
+    editFile("INSERT INTO uids VALUES ('acme', 'site', 200004)", "INSERT INTO apps VALUES ('acme', 'site', '{}', 'key', 3)");
+    const store = open();
+    expect([store.uidOf(acme, site), store.secrets.of(acme), store.releases.of(acme, site)]).toEqual([200_004, [], []]);
+    expect(store.appOf(acme, site)).toEqual({ manifest: {}, generationKey: 'key', generation: 3, release: 'local' });
+    store.close();
+    expect(tablesOf()).toEqual(whole);
+  });
+
+  test('that are newer are used when they say that this one can use them, and all that they added is kept', () => {
+    const before = open();
+    before.setApp(acme, site, { manifest: 1, generationKey: '', generation: 1, release: 'local' });
+    before.lifecycle.setAsleep(acme, site, 1);
+    before.setConfigTexts([[acme, 'old']]);
+    before.close();
+    const added = ['apps', 'asleep_apps', 'configs', 'audit'].map(
+      (table) => `ALTER TABLE ${table} ADD COLUMN later TEXT NOT NULL DEFAULT 'none'`,
+    );
+    editFile(...added, 'CREATE TABLE later (tenant TEXT PRIMARY KEY) STRICT', "INSERT INTO later VALUES ('acme')");
+    for (const table of ['apps', 'asleep_apps', 'configs']) editFile(`UPDATE ${table} SET later = 'kept'`);
+    editFile('PRAGMA user_version = 99', `PRAGMA application_id = ${idOf(3)}`);
+    const store = open();
+    store.setApp(acme, site, { manifest: 2, generationKey: '', generation: 2, release: 'local' });
+    store.setApp(acme, shop, { manifest: 2, generationKey: '', generation: 2, release: 'local' });
+    store.lifecycle.setAsleep(acme, site, 2);
+    store.setConfigTexts([[acme, 'new']]);
+    store.appendAudit({ ...entry, tenant: acme });
+    expect([store.verifyAudit(), store.appOf(acme, site)?.manifest, store.configTextOf(acme)]).toEqual([true, 2, 'new']);
+    store.close();
+    const database = new DatabaseSync(file, { readOnly: true });
+    const rows = (sql: string): unknown[] =>
+      database
+        .prepare(sql)
+        .all()
+        .map((row) => Object.values(row)[0]);
+    expect(rows('SELECT later FROM apps ORDER BY app')).toEqual(['none', 'kept']);
+    expect([...rows('SELECT later FROM asleep_apps'), ...rows('SELECT later FROM configs')]).toEqual(['kept', 'kept']);
+    expect([...rows('SELECT tenant FROM later'), ...rows('PRAGMA user_version'), ...rows('PRAGMA application_id')]).toEqual([
+      'acme',
+      99,
+      idOf(3),
+    ]);
+    database.close();
+  });
+
+  test('say in the file which one can use it at least', () => {
+    open().close();
+    const database = new DatabaseSync(file, { readOnly: true });
+    expect(database.prepare('PRAGMA application_id').get()).toEqual({ application_id: idOf(3) });
+    database.close();
+  });
 });
 
 describe('a file that is no state store of this version', () => {
@@ -359,8 +432,10 @@ describe('a file that is no state store of this version', () => {
   });
 
   test.each(['delete', 'wal'])('is left as it is when a newer tenantd wrote it, with journal mode %s', (mode) => {
-    editFile(`PRAGMA journal_mode = ${mode}`, 'CREATE TABLE later (x)', 'INSERT INTO later VALUES (1)', 'PRAGMA user_version = 3');
-    expect(refusal()).toEqual(refused('version 3, newer than this tenantd knows (2)'));
+    editFile(`PRAGMA journal_mode = ${mode}`, 'CREATE TABLE later (x)', 'INSERT INTO later VALUES (1)', 'PRAGMA user_version = 99');
+    expect(refusal()).toEqual(refused('version 99, newer than this tenantd knows (3)'));
+    editFile(`PRAGMA application_id = ${0x7464_0000 + 98}`);
+    expect(refusal()).toEqual(refused('version 99, newer than this tenantd knows (3)'));
   });
 
   test.each([
@@ -375,11 +450,13 @@ describe('a file that is no state store of this version', () => {
   test('is left as it is when it is the database of another program', () => {
     editFile('CREATE TABLE customers (name TEXT)', "INSERT INTO customers VALUES ('A')");
     expect(refusal()).toEqual(refused(file));
+    editFile('PRAGMA user_version = 3', 'PRAGMA application_id = 1196444487');
+    expect(refusal()).toEqual(refused(file));
   });
 
   test('is left as it is when it lacks its second half', () => {
     const store = open();
-    for (let number = 0; number < 50; number++) store.setConfigText(`t${number}` as TenantName, 'x'.repeat(2_000));
+    for (let number = 0; number < 50; number++) store.setConfigTexts([[`t${number}` as TenantName, 'x'.repeat(2_000)]]);
     store.close();
     truncateSync(file, readFileSync(file).length / 2);
     const before = filesIn();
@@ -400,9 +477,9 @@ describe('a file that is no state store of this version', () => {
 
   test('can be opened by the tenantd that knows it after the refusal', () => {
     open().close();
-    editFile('PRAGMA user_version = 3');
+    editFile('PRAGMA user_version = 99', `PRAGMA application_id = ${0x7464_0000 + 99}`);
     expect(() => open()).toThrow('newer');
-    editFile('PRAGMA user_version = 2');
+    editFile('PRAGMA user_version = 3', `PRAGMA application_id = ${0x7464_0000 + 3}`);
     expect(open().uidOf(acme, '')).toBe(200_000);
   });
 });

@@ -54,7 +54,7 @@ function desiredOf({ folders = { site: '1:1' }, text = 'domains: [acme.example]'
     tenant: acme,
     config,
     domains: config.domains,
-    apps: Object.entries(folders).map(([app, folderId]) => ({ app: app as AppName, folderId })),
+    apps: Object.entries(folders).map(([app, folderId]) => ({ app: app as AppName, folderId, release: 'local' })),
     appsDir: '/tenants/acme/apps',
     appsDirId: '1:0',
     sharedBy: [],
@@ -81,7 +81,7 @@ const badManifest: Problem = { code: 'TENANTD_E_NO_ENTRY', message: 'nothing to 
 
 describe('a tenant that nobody wants', () => {
   test('has nothing, and no problem', () => {
-    expect([picture.desired(), picture.wanted(), picture.specs(), picture.problems(), picture.urlsOf(site)]).toEqual([
+    expect([picture.desired(), picture.wanted(false, []), picture.specs(), picture.problems(), picture.urlsOf(site)]).toEqual([
       ...[undefined, undefined],
       ...[[], [], []],
     ]);
@@ -92,7 +92,7 @@ describe('a tenant that nobody wants', () => {
     want();
     manifest();
     picture.setDesired(undefined);
-    expect([picture.wanted(), picture.specs()]).toEqual([undefined, []]);
+    expect([picture.wanted(false, []), picture.specs()]).toEqual([undefined, []]);
     want();
     expect(generationOf()).toBe(1);
   });
@@ -178,7 +178,7 @@ describe('the generation of an app', () => {
 
 describe('what is wanted', () => {
   const keys = (): (string | undefined)[] => {
-    const wanted = picture.wanted();
+    const wanted = picture.wanted(false, []);
     return [wanted?.limitsKey, wanted?.routesKey, wanted?.configureKey];
   };
 
@@ -190,7 +190,7 @@ describe('what is wanted', () => {
 
   test.each<[string, boolean[], () => void]>([
     ['nothing', [false, false, false], () => want()],
-    ['the processors', [true, false, false], () => want({ limits: { cpu: 2 } })],
+    ['the processors', [true, false, true], () => want({ limits: { cpu: 2 } })],
     ['the memory', [true, false, true], () => want({ limits: { memoryBytes: 512 * megabytes } })],
     ['the size of bodies', [true, true, false], () => want({ text: 'domains: [acme.example]\nlimits: { bodySize: 1K }' })],
     ['the rate of requests', [true, true, false], () => want({ text: 'domains: [acme.example]\nlimits: { requestsPerSecond: 1 }' })],
@@ -292,9 +292,9 @@ describe('a problem', () => {
   });
 
   test('is there for a stored manifest that today is none: it is read again', () => {
-    store.setApp(acme, site, { manifest: { kind: 'node', entry: '/etc/passwd' }, generationKey: '', generation: 4 });
+    store.setApp(acme, site, { manifest: { kind: 'node', entry: '/etc/passwd' }, generationKey: '', generation: 4, release: 'local' });
     want();
-    expect([picture.specs(), picture.wanted()?.appsWithoutManifest]).toEqual([[], [site]]);
+    expect([picture.specs(), picture.wanted(false, [])?.appsWithoutManifest]).toEqual([[], [site]]);
     manifest();
     expect(generationOf()).toBe(5);
   });
@@ -323,17 +323,17 @@ describe('a state store that can not be written', () => {
 
 describe('a manifest is to be read', () => {
   const toRead = (): unknown => {
-    const wanted = picture.wanted();
+    const wanted = picture.wanted(false, []);
     return [wanted?.appsWithoutManifest, wanted?.staleApps];
   };
 
   test('before anything else where there is none', () => {
     want({ folders: { site: '1:1', shop: '1:2' } });
-    expect(picture.wanted()?.appsWithoutManifest).toEqual([site, shop]);
+    expect(picture.wanted(false, [])?.appsWithoutManifest).toEqual([site, shop]);
   });
 
   test('later where there is one from before', () => {
-    store.setApp(acme, site, { manifest: manifestOf(), generationKey: '', generation: 1 });
+    store.setApp(acme, site, { manifest: manifestOf(), generationKey: '', generation: 1, release: 'local' });
     want();
     expect(toRead()).toEqual([[], [site]]);
   });
@@ -433,5 +433,137 @@ describe('secrets', () => {
     putSecret('', '1');
     want({ folders: { site: '1:1', shop: '1:2' } });
     expect(generationOf(shop)).toBe(before);
+  });
+});
+
+describe('a release', () => {
+  const candidate = {
+    release: '20261121-133405-x7k2',
+    manifest: manifestOf({ entry: 'next.js', routes: [{ host: 'acme.example', path: '/next' }] }),
+  };
+  const appOf = () => picture.apps().get(site);
+  beforeEach(() => {
+    want();
+    manifest();
+    expect(appOf()?.spec.generation).toBe(1);
+  });
+
+  test('that is tried is what workers are started from, while requests are for the one before', () => {
+    expect(picture.tryRelease(site, candidate)).toBe(2);
+    expect(appOf()).toMatchObject({ order: { release: candidate.release }, spec: { generation: 2 }, served: { release: 'local' } });
+    expect(picture.urlsOf(site)).toEqual([{ host: 'acme.example', path: '/' }]);
+    expect(picture.triedGeneration(site)).toBe(2);
+  });
+
+  test('that is dropped leaves the one before as it was, and its generation to nobody', () => {
+    picture.tryRelease(site, candidate);
+    picture.dropRelease(site);
+    expect(appOf()).toMatchObject({ order: { release: 'local' }, spec: { generation: 1 } });
+    expect(picture.triedGeneration(site)).toBeUndefined();
+    expect(picture.tryRelease(site, candidate)).toBe(3);
+  });
+
+  test('that is the current one stays so, with its generation, over a restart', () => {
+    picture.tryRelease(site, candidate);
+    const commit = { calls: 0 };
+    picture.commitRelease(site, () => void (commit.calls += 1));
+    const current = (): void => expect(appOf()).toMatchObject({ served: { release: candidate.release }, spec: { generation: 2 } });
+    current();
+    expect(commit.calls).toBe(1);
+    expect(picture.urlsOf(site)).toEqual([{ host: 'acme.example', path: '/next' }]);
+    restart();
+    const desired = desiredOf();
+    picture.setDesired({ ...desired, apps: [{ app: site, folderId: '9:9', release: candidate.release }] });
+    current();
+    expect(picture.wanted(false, [])?.appsWithoutManifest).toEqual([]);
+  });
+
+  test('that can not be made the current one on the disk is not', () => {
+    picture.tryRelease(site, candidate);
+    const commit = (): void => {
+      throw new Error('the disk is full');
+    };
+    expect(() => picture.commitRelease(site, commit)).toThrow('the disk is full');
+    picture.dropRelease(site);
+    expect(appOf()).toMatchObject({ order: { release: 'local' }, spec: { generation: 1 } });
+    expect(store.appOf(acme, site)).toMatchObject({ release: 'local', generation: 1 });
+  });
+
+  test('that the disk names and the store does not is taken by what was stored with it', () => {
+    const row = { id: candidate.release, createdAt: 'then', createdBy: 'operator', bytes: 1, files: 1, manifest: candidate.manifest };
+    store.releases.put(acme, site, row);
+    restart();
+    picture.setDesired({ ...desiredOf(), apps: [{ app: site, folderId: '9:9', release: candidate.release }] });
+    expect(appOf()).toMatchObject({ served: { release: candidate.release }, spec: { generation: 2 } });
+  });
+
+  test('that nothing is known of is read first', () => {
+    picture.setDesired({ ...desiredOf(), apps: [{ app: site, folderId: '9:9', release: candidate.release }] });
+    expect(picture.wanted(false, [])?.appsWithoutManifest).toEqual([site]);
+    tell(site, { manifest: candidate.manifest });
+    expect(store.appOf(acme, site)?.release).toBe(candidate.release);
+  });
+
+  test('of an app that was not there yet makes it one', () => {
+    picture.tryRelease(shop, { ...candidate, manifest: manifestOf({ routes: [{ host: 'acme.example', path: '/shop' }] }) });
+    expect(picture.urlsOf(shop)).toEqual([]);
+    picture.commitRelease(shop, () => undefined);
+    expect(picture.urlsOf(shop)).toEqual([{ host: 'acme.example', path: '/shop' }]);
+    expect(picture.desired()?.apps.map(({ app }) => app)).toEqual([shop, site]);
+  });
+
+  test('of workers from before the restart leaves their generation to nobody', () => {
+    picture.noteGeneration(site, 7);
+    expect(picture.tryRelease(site, candidate)).toBe(8);
+  });
+});
+
+describe('a tenant of which all apps sleep', () => {
+  beforeEach(() => {
+    want({ folders: { site: '1:1', shop: '1:2' } });
+    manifest({ routes: [{ host: 'acme.example', path: '/' }] });
+    manifest({ routes: [{ host: 'acme.example', path: '/shop' }] }, shop);
+  });
+  const isAwake = (isHeld = false): boolean | undefined => picture.wanted(isHeld, [])?.awake;
+
+  test('is not to be up, unless somebody holds it', () => {
+    picture.setAsleep(site, 5);
+    expect(isAwake()).toBe(true);
+    picture.setAsleep(shop, 6);
+    expect([isAwake(), isAwake(true)]).toEqual([false, true]);
+    expect(picture.specs().map(({ desired }) => desired)).toEqual(['stopped', 'stopped']);
+  });
+
+  test('sleeps on over a restart, and wakes with one of them', () => {
+    for (const app of [site, shop]) picture.setAsleep(app, 5);
+    restart();
+    want({ folders: { site: '1:1', shop: '1:2' } });
+    expect([isAwake(), picture.asleepSince(site)]).toEqual([false, 5]);
+    picture.wake(shop);
+    expect([isAwake(), picture.wanted(false, [shop, site])?.woken]).toEqual([true, [shop]]);
+  });
+
+  test('forgets that one slept once it was awake for a while', () => {
+    picture.setAsleep(site, 5);
+    picture.wake(site);
+    expect(store.lifecycle.asleepSince(acme, site)).toBe(5);
+    picture.rememberAwake(site);
+    expect(store.lifecycle.asleepSince(acme, site)).toBeUndefined();
+    picture.setAsleep(site, 6);
+    picture.rememberAwake(site);
+    expect(store.lifecycle.asleepSince(acme, site)).toBe(6);
+  });
+
+  test('may have some that the operator stopped; all of them stopped is not asleep', () => {
+    for (const app of [site, shop]) picture.setStopped(app, true);
+    expect(isAwake()).toBe(true);
+    picture.setAsleep(shop, 5);
+    expect(isAwake()).toBe(false);
+  });
+
+  test('is up while a release of one is tried', () => {
+    for (const app of [site, shop]) picture.setAsleep(app, 5);
+    picture.tryRelease(site, { release: '20261121-133405-x7k2', manifest: manifestOf() });
+    expect(isAwake()).toBe(true);
   });
 });

@@ -111,3 +111,36 @@ describe('an access log file', () => {
     expect(contents()).toEqual({ 'access.0.log': 'one\ntorn\ntwo\n' });
   });
 });
+
+describe('an access log file that two processes write', () => {
+  const line = (letter: string): string => `${letter.repeat(399)}\n`;
+  const append = (file: AccessFile, letter: string) => file.append(Buffer.from(line(letter)));
+
+  test('is set aside by the one that may, and the other follows', async () => {
+    const old = new AccessFile({ path, maxBytes: 1_000, keep: 2, mayRotate: () => false, lookEveryMs: 0 });
+    const serving = new AccessFile({ path, maxBytes: 1_000, keep: 2, lookEveryMs: 0 });
+    for (const [file, letter] of [
+      [old, 'a'],
+      [serving, 'b'],
+      [old, 'c'],
+      [serving, 'd'],
+      [old, 'e'],
+    ] as const)
+      await append(file, letter);
+    await Promise.all([old.close(), serving.close()]);
+    expect(contents()).toEqual({
+      'access.0.log': `${line('d')}${line('e')}`,
+      'access.0.log.1': `${line('a')}${line('b')}${line('c')}`,
+    });
+  });
+
+  test('is not set aside again by one that has not seen yet that it was', async () => {
+    const one = new AccessFile({ path, maxBytes: 1_300, keep: 2 });
+    const other = new AccessFile({ path, maxBytes: 1_300, keep: 2 });
+    for (let count = 0; count < 3; count++) await append(other, 'a');
+    await append(one, 'b');
+    await append(other, 'c');
+    await Promise.all([one.close(), other.close()]);
+    expect(contents()).toEqual({ 'access.0.log': `${line('b')}${line('c')}`, 'access.0.log.1': line('a').repeat(3) });
+  });
+});

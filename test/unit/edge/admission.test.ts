@@ -32,6 +32,17 @@ test('so many may be open at once, and so many more may wait', () => {
   expect(counts(admission)).toBe('2 active, 1 waiting');
 });
 
+test('who is expected may wait beyond that, in the same order', () => {
+  const admission = full(1, 1);
+  const recorder = new Recorder();
+  expect(admission.enqueue(recorder.waiter('a'))).toBe(true);
+  expect(admission.enqueue(recorder.waiter('b'), true)).toBe(true);
+  expect(admission.enqueue(recorder.waiter('c'))).toBe(false);
+  admission.leave();
+  admission.leave();
+  expect(recorder.admitted).toEqual(['a', 'b']);
+});
+
 test('who waits enters in the order of coming, one for each that leaves', () => {
   const admission = full(2, 9);
   const recorder = new Recorder();

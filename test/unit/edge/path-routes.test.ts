@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AppName, TenantName } from '../../../src/base/ids.ts';
 import { AppTarget } from '../../../src/edge/app-target.ts';
+import { AppUses } from '../../../src/edge/app-uses.ts';
 import { TenantState } from '../../../src/edge/tenant-state.ts';
 import { generousLimits } from '../../support/generous-limits.ts';
 import { buildPathRoutes, findApp } from '../../../src/edge/path-routes.ts';
@@ -19,7 +20,7 @@ const tenant = new TenantState(
 
 function routesTo(prefixes: Record<string, string>): (target: string) => string | undefined {
   const routes = buildPathRoutes(
-    Object.entries(prefixes).map(([prefix, app]) => ({ prefix, target: new AppTarget(tenant, app as AppName) })),
+    Object.entries(prefixes).map(([prefix, app]) => ({ prefix, target: new AppTarget(tenant, app as AppName, new AppUses()) })),
   );
   return (target) => {
     const found = findApp(routes, target);

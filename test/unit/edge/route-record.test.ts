@@ -59,3 +59,67 @@ describe('a new edge is told', () => {
     expect(replayed(record)).toEqual(['snapshot-begin', 'a', 'b', 'snapshot-end']);
   });
 });
+
+describe('while edges are asked to let an app sleep', () => {
+  const acme = { tenant: 'a' as TenantName, app: 'site' as AppName };
+  const ready = { ...acme, state: 'ready' as const, upstreams: [{ id: 'one', socket: 'a/one' }], ...plain };
+  const setReady: RouteMessage = { method: 'set-app', params: ready };
+
+  /** The app's state and upstreams as a new edge is told. */
+  function toldState(record: RouteRecord): string[] {
+    return [...record.replay()].flatMap(({ method, params }) =>
+      method === 'set-tenant' ? params.apps.map(({ state, upstreams }) => `${state} ${upstreams.length}`) : [],
+    );
+  }
+
+  function asked(): RouteRecord {
+    const record = recordOf(begin, set('a'), set('b'), end, setReady);
+    expect(record.beginSleep(acme)).toBe(true);
+    return record;
+  }
+
+  test('a new edge is told that it sleeps, and goes on being told so when all agreed', () => {
+    const record = asked();
+    expect(toldState(record)).toEqual(['sleeping 1', 'starting 0']);
+    expect(record.endSleep(acme)).toBe(true);
+    expect(toldState(record)).toEqual(['sleeping 1', 'starting 0']);
+    expect([...record.undoSleep()]).toEqual([]);
+  });
+
+  test.each([
+    ['that one', acme],
+    ['all', undefined],
+  ])('it is as it was after one did not agree: %s', (_, app) => {
+    const record = asked();
+    expect([...record.undoSleep(app)]).toEqual([setReady]);
+    expect(toldState(record)).toEqual(['ready 1', 'starting 0']);
+    expect(record.endSleep(acme)).toBe(false);
+  });
+
+  test.each<[string, RouteMessage]>([
+    ['of the app', setReady],
+    ['of its tenant', set('a')],
+    ['of its end', { method: 'remove-tenant', params: { tenant: acme.tenant } }],
+  ])('what the daemon says meanwhile counts: %s', (_, message) => {
+    const record = asked();
+    record.record(message);
+    const told = toldState(record);
+    expect(record.endSleep(acme)).toBe(false);
+    expect([...record.undoSleep()]).toEqual([]);
+    expect(toldState(record)).toEqual(told);
+    expect(told).not.toContain('sleeping 1');
+  });
+
+  test('what it says of others changes nothing', () => {
+    const record = asked();
+    record.record(set('b'));
+    expect(record.endSleep(acme)).toBe(true);
+  });
+
+  test('they are not asked twice, nor for what is not routed', () => {
+    const record = asked();
+    expect(record.beginSleep(acme)).toBe(false);
+    expect(record.beginSleep({ ...acme, app: 'other' as AppName })).toBe(false);
+    expect(record.beginSleep({ ...acme, tenant: 'ghost' as TenantName })).toBe(false);
+  });
+});

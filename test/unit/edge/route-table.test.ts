@@ -121,12 +121,11 @@ describe('an app', () => {
     const target = targetOf('a.example');
     const states: string[] = [];
     const request = { onAppChanged: () => states.push(target.state) };
-    expect(target.hold(request, 1)).toBe(true);
-    expect(target.hold({ onAppChanged: () => {} }, 1)).toBe(false);
+    target.hold(request);
     table.setApp({ tenant: 'acme' as TenantName, ...ready('one') });
     expect(states).toEqual(['ready']);
     table.setApp({ tenant: 'acme' as TenantName, app: site, state: 'starting', upstreams: [], ...plain });
-    target.hold(request, 1);
+    target.hold(request);
     table.removeTenant('acme' as TenantName);
     expect(states).toEqual(['ready', 'stopped']);
   });

@@ -135,3 +135,16 @@ describe('a context key', () => {
     expect(contextIds()).toEqual([second]);
   });
 });
+
+test('another master goes on with them: the same keys, of the same age', () => {
+  const before = start();
+  before.pass(11 * hourMs);
+  const next = start();
+  next.keys.take(before.keys.state());
+  expect(next.told).toEqual(before.keys.replay());
+  expect([next.tickets(), next.contextIds()]).toEqual([before.tickets(), before.contextIds()]);
+  next.pass(hourMs);
+  expect(next.tickets()).not.toBe(before.tickets());
+  next.pass(12 * hourMs);
+  expect(next.contextIds()).toContain(before.contextIds()[0]);
+});

@@ -47,6 +47,7 @@ describe('a manifest job', () => {
     const answer: unknown = JSON.parse(JSON.stringify(await runManifestJob([app], dir)));
     const taken = parseManifestAnswer(answer, tenant, [app], () => 'app.yaml').get(app);
     expect(taken?.manifest).toMatchObject({ routes: [{ host: 'acme.example', path: '/' }] });
-    expect(taken?.problems.map(({ code }) => code)).toEqual(['TENANTD_E_NOT_SUPPORTED']);
+    expect(taken?.manifest?.schedule).toMatchObject([{ name: 'a', timeoutMs: 300_000 }]);
+    expect(taken?.problems).toEqual([]);
   });
 });

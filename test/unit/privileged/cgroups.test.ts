@@ -105,6 +105,13 @@ describe('control groups of version 2', () => {
     expect([groups.tenants(), groups.membersOf('t-acme'), groups.membersOf('t-globex')]).toEqual([['t-acme'], ['w.site.0a1b2c'], []]);
   });
 
+  test('of a sandbox may have less than their tenant, and then give way to all others', () => {
+    groups.setTenant('t-acme', limits);
+    groups.makeMember('t-acme', 'b.1', { memoryBytes: 1_000_000, cpu: 0.25, processes: 8 });
+    const files = ['memory.max', 'pids.max', 'cpu.max', 'cpu.weight', 'memory.oom.group'];
+    expect(files.map((name) => read(`tenantd/t-acme/b.1/${name}`))).toEqual(['1000000', '8', '25000 100000', '1', '1']);
+  });
+
   test('tell what a tenant and a sandbox use, and nothing of a group that is not there', () => {
     groups.setTenant('t-acme', limits);
     groups.makeMember('t-acme', 'host');
@@ -181,6 +188,17 @@ describe('control groups of version 1', () => {
     groups.setShare('edge', 4);
     expect([read('cpu/tenantd/cpu.shares'), read('cpu/tenantd/edge/cpu.shares')]).toEqual(['10240', '4096']);
     expect(existsSync(join(root, 'memory/tenantd/edge/memory.limit_in_bytes'))).toBe(false);
+  });
+
+  test('of a sandbox may have less than their tenant, and then give way to all others', () => {
+    groups.setTenant('t-acme', limits);
+    groups.makeMember('t-acme', 'b.1', { memoryBytes: 1_000_000, cpu: 0.25, processes: 8 });
+    const files = [
+      'memory/tenantd/t-acme/b.1/memory.limit_in_bytes',
+      'pids/tenantd/t-acme/b.1/pids.max',
+      'cpu/tenantd/t-acme/b.1/cpu.cfs_quota_us',
+    ];
+    expect([...files, 'cpu/tenantd/t-acme/b.1/cpu.shares'].map(read)).toEqual(['1000000', '8', '25000', '2']);
   });
 
   test('are joined in every hierarchy, and tell what is used', () => {

@@ -1,0 +1,264 @@
+import { rmSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import { messageOf, TenantdError } from '../base/errors.ts';
+import { type AppName, isAppName, type TenantName } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { Problem } from '../base/problem.ts';
+import { localRelease, newReleaseId } from '../base/release-ids.ts';
+import type { DaemonConfig } from '../config/daemon-config.ts';
+import { assertRootFolder, begunIn, besideOf, makeRootFolder, releaseMountedBy } from '../privileged/release-folders.ts';
+import { Upgrade } from '../protocol/channel.ts';
+import type { AppState, DeployOpened, ReleaseStatus, RollbackResult } from '../protocol/control.ts';
+import type { DeployEnd } from '../protocol/deploy.ts';
+import { z } from 'zod';
+import { createAudited } from './audited.ts';
+import { type Machine, tenantGroup } from './machine.ts';
+import type { Paths } from './paths.ts';
+import { jobRole } from './manifests.ts';
+import { createDeployClient } from './release-client.ts';
+import { type DeployOrder, deployRelease } from './release-deploy.ts';
+import { createReleaseJobs, type ReleaseJobs } from './release-jobs.ts';
+import { currentOf, knownReleases, previousOf, type ReleasePlace, type Room, roomBeside } from './release-place.ts';
+import { rollBack } from './release-rollback.ts';
+import type { ReleaseRow } from './release-rows.ts';
+import { createReleaseTurns, deployTurn } from './release-turns.ts';
+import { createReleaseWatch, watchActor } from './release-watch.ts';
+import { createReleaseShelf, type ReleaseShelf } from './release-shelf.ts';
+import type { Store } from './store.ts';
+import type { Tenant } from './tenant.ts';
+
+/**
+ * Releases of apps: how they come, serve, go back and go.
+ *
+ * Invariants:
+ * - Of one app one thing is done at a time: a deploy, a rollback, or clearing away.
+ * - `current` on the disk says what serves; it leads to a whole release at any moment.
+ */
+export interface Releases {
+  /** Answers a call: the connection becomes the deploy's. */
+  deploy(request: DeployRequest): Promise<Upgrade>;
+  rollback(request: RollbackRequest): Promise<RollbackResult>;
+  list(tenant: TenantName, app: AppName): ReleaseStatus[];
+  problems(tenant: TenantName): Problem[];
+  /** One that fails soon after it began to serve is taken back. */
+  noteState(tenant: TenantName, app: AppName, state: AppState): void;
+  /** Removes what a daemon before left unfinished; jobs of its have ended. */
+  takeUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DeployRequest {
+  tenant: Tenant;
+  /** It need not be there yet. */
+  app: string;
+  actor: string;
+  /** Until what served before has ended. */
+  wait: boolean;
+}
+
+export interface RollbackRequest {
+  tenant: Tenant;
+  app: AppName;
+  /** Default: what served before the current one. */
+  to: string | undefined;
+  actor: string;
+}
+
+/** What its parts share. */
+export interface ReleaseParts {
+  machine: Machine;
+  paths: Paths;
+  store: Store;
+  jobs: ReleaseJobs;
+  shelf: ReleaseShelf;
+  log: Log;
+  withDisk: boolean;
+  /** Reads the tenant's folder anew, and carries out what changed. */
+  refresh: (tenant: TenantName) => Promise<void>;
+}
+
+interface Options extends Pick<ReleaseParts, 'machine' | 'store' | 'withDisk' | 'refresh'> {
+  settings: () => DaemonConfig['releases'];
+  tenants: () => Tenant[];
+}
+
+const jobRoleShape = z.looseObject({ role: z.literal(jobRole.role) });
+/** Of the machine's disk, what a release may not take. */
+const freeShare = 0.9;
+const maxMessageCharacters = 16_000;
+
+export function createReleases({ machine, store, withDisk, refresh, settings, tenants }: Options): Releases {
+  const { paths, log } = machine;
+  const jobs = createReleaseJobs(machine);
+  const shelf = createReleaseShelf({ store, jobs, log });
+  const parts: ReleaseParts = { machine, paths, store, jobs, shelf, log, withDisk, refresh };
+  const audited = createAudited(store);
+  const turns = createReleaseTurns();
+  const watch = createReleaseWatch(parts, turns, {
+    watchMs: () => settings().watch,
+    rollBack: (tenant, app, failure) => runRollback({ tenant, app, to: undefined, actor: watchActor, failure }),
+  });
+
+  function placeOf(tenant: TenantName, app: AppName, dir: string = paths.appDirOf(tenant, app)): ReleasePlace {
+    return {
+      ...{ tenant, app, dir },
+      // One is given to an app when it needs one first, and never again.
+      get uid() {
+        return store.uidOf(tenant, app);
+      },
+    };
+  }
+
+  async function openDeploy({ tenant, app, actor, wait }: DeployRequest): Promise<Upgrade> {
+    if (!isAppName(app))
+      throw new TenantdError('TENANTD_E_BAD_NAME', `${JSON.stringify(app)} is no app name`, 'use at most 32 of a-z, 0-9 and "-"');
+    const isThere = tenant.picture.desired()?.apps.some((folder) => folder.app === app) ?? false;
+    const appDir = paths.appDirOf(tenant.name, app);
+    const beside = besideOf(appDir);
+    const place = placeOf(tenant.name, app, isThere ? appDir : beside);
+    const leave = turns.take(place, deployTurn, actor);
+    try {
+      const order: DeployOrder = {
+        ...{ tenant, place, newDir: isThere ? undefined : appDir, release: newReleaseId(Date.now()), actor, wait },
+        ...{ room: await roomForNew(tenant, place), buildTimeLimitMs: settings().buildTimeout },
+      };
+      makeRootFolder(paths.appsDirOf(tenant.name));
+      if (isThere) assertRootFolder(appDir);
+      else {
+        await shelf.removeApp(place);
+        makeRootFolder(beside);
+      }
+      const opened: DeployOpened = { release: order.release };
+      return new Upgrade(opened, (stream) => void runDeploy(order, stream).finally(leave));
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** `stays`: of the app's own releases those that will not make room for others. */
+  async function roomOf(tenant: Tenant, app: AppName, stays: (row: ReleaseRow) => boolean): Promise<Room> {
+    const apps = (tenant.picture.desired()?.apps ?? []).map((folder) => folder.app);
+    const { bavail, bsize } = await statfs(paths.tenantDirOf(tenant.name));
+    const kept = apps.flatMap((name) => knownReleases(store, placeOf(tenant.name, name)).filter((row) => name !== app || stays(row)));
+    return roomBeside(kept, tenant.picture.limits(), Math.floor(bavail * bsize * freeShare));
+  }
+
+  async function roomForNew(tenant: Tenant, place: ReleasePlace): Promise<Room> {
+    const current = currentOf(place);
+    const room = await roomOf(tenant, place.app, ({ id }) => id === current);
+    if (room.bytes > 0 && room.entries > 0) return room;
+    const message = `the releases that serve take all of the disk of ${tenant.name}`;
+    throw new TenantdError('TENANTD_E_DISK_FULL', message, "remove what they do not need, or raise the plan's `disk` or `files`");
+  }
+
+  /** Never rejects: how it ended is told to whoever deploys, and in the audit trail. */
+  async function runDeploy(order: DeployOrder, stream: Duplex): Promise<void> {
+    const client = createDeployClient(stream);
+    const { tenant, place, newDir } = order;
+    const end = (): void => void stream.destroy();
+    turns.ending.addEventListener('abort', end);
+    const look = () => ({ app: place.app, release: currentOf({ dir: newDir ?? place.dir }), deployed: order.release });
+    try {
+      const result = await audited({ tenant: tenant.name, action: 'app-deploy', actor: order.actor, look }, () =>
+        deployRelease(parts, order, client),
+      );
+      await prune(tenant, place.app);
+      client.end({ result });
+    } catch (error) {
+      client.end(toEnd(error));
+    } finally {
+      watch.look(place);
+      turns.ending.removeEventListener('abort', end);
+    }
+  }
+
+  async function prune(tenant: Tenant, app: AppName): Promise<void> {
+    const place = placeOf(tenant.name, app);
+    // Workers that end may still want to load something.
+    const sandboxes = machine.registry.all().filter(({ group }) => group?.tenant === tenantGroup(tenant.name));
+    const inUse = new Set(sandboxes.map(({ reaperPid }) => releaseMountedBy(reaperPid, app)));
+    const room = await roomOf(tenant, app, () => false);
+    await shelf.prune(place, settings().keep, room, (id) => inUse.has(id));
+  }
+
+  async function runRollback({ tenant, app, to, actor, failure }: RollbackRequest & { failure: string }): Promise<RollbackResult> {
+    const place = placeOf(tenant.name, app);
+    const leave = turns.take(place, 'a rollback', actor);
+    const what = { tenant: tenant.name, action: 'app-rollback', actor, look: () => ({ app, release: currentOf(place) }) };
+    try {
+      return await audited(what, () => rollBack(parts, { tenant, place, to, failure }));
+    } finally {
+      watch.look(place);
+      leave();
+    }
+  }
+
+  function list(tenant: TenantName, app: AppName): ReleaseStatus[] {
+    const place = placeOf(tenant, app);
+    const [current, previous] = [currentOf(place), previousOf(store, place)];
+    const rows = knownReleases(store, place);
+    const mark = (release: string) => ({ release, current: release === current, previous: release === previous });
+    const isLocal = current === localRelease || rows.some((row) => row.previous === localRelease);
+    return [...rows.map((row) => toStatus(row, mark(row.id))), ...(isLocal ? [mark(localRelease)] : [])];
+  }
+
+  async function clearLeft(place: ReleasePlace, hasBegun: boolean): Promise<void> {
+    const leave = turns.take(place, 'clearing away', watchActor);
+    try {
+      rmSync(paths.buildImageOf(place.tenant, place.app), { force: true });
+      await (hasBegun ? shelf.removeApp(place) : shelf.clearLeft(place));
+    } finally {
+      leave();
+    }
+  }
+
+  async function takeUp(): Promise<void> {
+    // They have been told to end.
+    await Promise.all(machine.registry.all().flatMap((sandbox) => (jobRoleShape.safeParse(sandbox.role).success ? [sandbox.exited] : [])));
+    for (const { name, picture } of tenants()) {
+      const apps = (picture.desired()?.apps ?? []).map(({ app }) => placeOf(name, app));
+      const begun = begunIn(paths.appsDirOf(name))
+        .filter(isAppName)
+        .map((app) => placeOf(name, app, besideOf(paths.appDirOf(name, app))));
+      for (const place of apps) watch.look(place);
+      for (const place of [...apps, ...begun]) {
+        await clearLeft(place, begun.includes(place)).catch((error: unknown) => {
+          log.error({ tenant: name, app: place.app, error: messageOf(error) }, 'what was left of deploys could not be removed');
+        });
+      }
+    }
+  }
+
+  return {
+    deploy: openDeploy,
+    rollback: (request) => runRollback({ ...request, failure: `taken back by ${request.actor}` }),
+    list,
+    problems: (tenant) => watch.problems(tenant),
+    noteState(name, app, state) {
+      const tenant = tenants().find((candidate) => candidate.name === name);
+      if (tenant) watch.noteState(tenant, placeOf(name, app), state);
+    },
+    takeUp,
+    async close() {
+      turns.end();
+      await jobs.close();
+    },
+  };
+}
+
+function toStatus(row: ReleaseRow, mark: Pick<ReleaseStatus, 'release' | 'current' | 'previous'>): ReleaseStatus {
+  const { createdAt, createdBy, files, bytes, switchedAt, failure } = row;
+  return {
+    ...{ ...mark, createdAt, createdBy, files, bytes },
+    ...(switchedAt !== undefined && { switchedAt }),
+    ...(failure !== undefined && { failure }),
+  };
+}
+
+function toEnd(error: unknown): DeployEnd {
+  if (error instanceof TenantdError)
+    return { error: { code: error.code, message: error.message.slice(0, maxMessageCharacters), fix: error.fix } };
+  return { error: { code: 'TENANTD_E_INTERNAL', message: messageOf(error), fix: 'see the log of the daemon' } };
+}
