@@ -5,6 +5,7 @@ import type { GlobalOptions, Surroundings } from './program.ts';
 import { parseAppReference } from './references.ts';
 import { registerReleases } from './releases-command.ts';
 import { registerRollback } from './rollback-command.ts';
+import { registerScale } from './scale-command.ts';
 import { writeJson } from './terminal.ts';
 
 const operations = [
@@ -18,10 +19,11 @@ const timeoutMs = 150_000;
 
 export function registerApp(program: Command, surroundings: Surroundings): void {
   const { terminal } = surroundings;
-  const app = program.command('app').description("deploy, restart, stop or start one of a tenant's apps");
+  const app = program.command('app').description("deploy, scale, restart, stop or start one of a tenant's apps");
   registerDeploy(app, surroundings);
   registerRollback(app, surroundings);
   registerReleases(app, surroundings);
+  registerScale(app, surroundings);
   for (const { name, description, done } of operations) {
     app
       .command(name)

@@ -95,6 +95,7 @@ function openV2(parent: string, baseName: string): ControlGroups {
   writeFileSync(`${base}/cpu.weight`, String(baseShare * v2Weight));
   return createGroups(2, [base], {
     controllers: [''],
+    joinFile: 'cgroup.procs',
     limitsOf([dir]) {
       const [quota = '', periodUs = ''] = readText(`${dir}/cpu.max`).split(' ');
       return {
@@ -135,6 +136,8 @@ function openV1(root: string, baseName: string): ControlGroups {
   writeFileSync(`${bases[cpuV1]}/cpu.shares`, String(baseShare * v1Shares));
   return createGroups(1, bases, {
     controllers: v1Controllers,
+    // A thread that moves itself locks out nobody else's forks: with all threads of a process it takes 10 ms until those are through (RCU).
+    joinFile: 'tasks',
     limitsOf([memory, pids, cpu]) {
       const quota = readText(`${cpu}/cpu.cfs_quota_us`);
       return {
@@ -200,6 +203,8 @@ function limitMemory(dir: string, limitBytes: number): boolean {
 interface Hierarchy {
   /** As /proc/PID/cgroup names them, one a directory. */
   controllers: readonly string[];
+  /** Where a process without threads writes `0` to join. */
+  joinFile: 'cgroup.procs' | 'tasks';
   limitsOf(tenantDirs: string[]): FoundLimits;
   /** All take one directory a hierarchy, in the order of the bases. */
   limit(tenantDirs: string[], limits: ResourceLimits): boolean;
@@ -238,7 +243,7 @@ function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): Co
       dirs.forEach(makeGroup);
       hierarchy.prepareMember(dirs);
       if (limits) hierarchy.limitMember(dirs, limits);
-      return dirs.map((dir) => `${dir}/cgroup.procs`);
+      return dirs.map((dir) => `${dir}/${hierarchy.joinFile}`);
     },
     limitsOf(tenant) {
       const dirs = dirsOf(tenant);

@@ -127,7 +127,7 @@ function nameOfGroup(path: string): string {
 function filesIn(daemon: TestDaemon): Record<string, number> {
   const named = (name: string): string => name.replaceAll(/[./][a-z0-9]{5,}(\.\d+)(?=[./]|$)|\.[a-z0-9]{5,}(?=[./]|$)/g, '.*');
   // A stock that is used up and filled again.
-  const files = listAll(`${daemon.directory}/run`).filter((name) => !name.startsWith('pipes/_spare/'));
+  const files = listAll(`${daemon.directory}/run`).filter((name) => !name.startsWith('spare-pipes/'));
   const unfinished = listAll(`${daemon.directory}/state`).filter((name) => name.endsWith('.new'));
   return {
     ...countBy(files.map((name) => `file in run: ${named(name)}`)),

@@ -93,6 +93,19 @@ describe('an app that nobody uses', () => {
     expect(await ask('mixed.test')).toMatchObject({ status: 200, text: 'node' });
   });
 
+  test('has as many workers as its operator says, over restarts of the daemon, until app.yaml says it again', async () => {
+    const scale = (workers: string) => daemon.ctl('app', 'scale', 'wakeful/site', workers, '--json');
+    const workers = async (): Promise<number> => (await daemon.app('wakeful', 'site')).workers.length;
+    expect(JSON.parse((await scale('2')).stdout)).toMatchObject({ workers: { min: 2, max: 2 } });
+    expect(await workers()).toBe(2);
+    await daemon.kill();
+    await daemon.start();
+    expect(await workers()).toBe(2);
+    expect(JSON.parse((await scale('auto')).stdout)).toMatchObject({ workers: { min: 1, max: 1 } });
+    expect(await workers()).toBe(1);
+    expect((await scale('0')).code).toBe(2);
+  });
+
   test('that is never to sleep stays', async () => {
     expect((await daemon.app('wakeful', 'site')).state).toBe('running');
   });

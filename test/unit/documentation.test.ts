@@ -53,7 +53,7 @@ describe('each rule can fail:', () => {
     ['`tenantctl teleport`', ['teleport']],
     ['`scripts/tenantctl --config x.yaml --json teleport`', ['teleport']],
     ['`tenantctl app explode acme/site`', ['app explode']],
-    ['`tenantctl app restart/scale acme/site`', ['app scale']],
+    ['`tenantctl app restart/resize acme/site`', ['app resize']],
     ['```\n$ scripts/tenantctl status\n$ sudo tenantctl frobnicate\n```', ['frobnicate']],
   ])('a command that is not there in %o', (text, unknown) => {
     expect(findUnknownCommands(text, commands)).toEqual(unknown);

@@ -373,3 +373,48 @@ test('a state store that can not be written takes nothing from anybody, and is a
   expect((await rescan()).sort()).toEqual([acme, globex]);
   expect([domainsOf(acme), problemsOf(acme)]).toEqual([['acme.example'], ['TENANTD_E_STATE']]);
 });
+
+describe('while the owners of domains can not be written', () => {
+  let other: DatabaseSync;
+
+  beforeEach(async () => {
+    write('acme', acmeFile);
+    await rescan();
+    other = new DatabaseSync(join(folder, 'state.db'));
+    onTestFinished(() => other.close());
+    other.exec("CREATE TRIGGER full BEFORE INSERT ON domains BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END");
+    write('globex', globexFile);
+    await rescan();
+  });
+
+  test('a domain that is new is not given, and what was given stays', () => {
+    expect([domainsOf(acme), domainsOf(globex)]).toEqual([['acme.example', 'www.acme.example'], []]);
+    expect([fleet.isOwing(), fleet.problems().map(({ code }) => code)]).toEqual([true, ['TENANTD_E_STATE']]);
+  });
+
+  test('another tenant that changes is changed all the same', async () => {
+    write('acme', 'domains: [acme.example]\n');
+    expect(await refresh(acme)).toEqual([acme]);
+    expect([domainsOf(acme), domainsOf(globex)]).toEqual([['acme.example'], []]);
+  });
+
+  test('the rest follows with the next scan after they can', async () => {
+    other.exec('DROP TRIGGER full');
+    expect(await rescan()).toEqual([globex]);
+    expect([domainsOf(globex), fleet.isOwing(), fleet.problems()]).toEqual([['globex.example'], false, []]);
+    restart();
+    await rescan();
+    expect([store.domainOwners().get('globex.example'), domainsOf(globex)]).toEqual([globex, ['globex.example']]);
+  });
+});
+
+test('a file that is as it was is not read again, and nobody is told of it', async () => {
+  for (const name of ['acme', 'globex']) write(name, name === 'acme' ? acmeFile : globexFile, 'site');
+  await rescan();
+  const before = [fleet.desired(acme), fleet.desired(globex)];
+  expect(await rescan()).toEqual([]);
+  expect(fleet.desired(acme)).toBe(before[0]);
+  write('globex', 'domains: [globex.example, new.example]\n', 'site');
+  expect(await refresh(globex)).toEqual([globex]);
+  expect([fleet.desired(acme), domainsOf(globex)]).toEqual([before[0], ['globex.example', 'new.example']]);
+});

@@ -204,7 +204,7 @@ describe('control groups of version 1', () => {
   test('are joined in every hierarchy, and tell what is used', () => {
     groups.setTenant('t-acme', limits);
     expect(groups.makeMember('t-acme', 'host')).toEqual(
-      ['memory', 'pids', 'cpu', 'cpuacct'].map((controller) => join(root, controller, 'tenantd/t-acme/host/cgroup.procs')),
+      ['memory', 'pids', 'cpu', 'cpuacct'].map((controller) => join(root, controller, 'tenantd/t-acme/host/tasks')),
     );
     write('memory/tenantd/t-acme/host/cgroup.procs', '');
     write('memory/tenantd/t-acme/host/memory.usage_in_bytes', '4096\n');
