@@ -63,7 +63,7 @@ export function createReleaseRows(database: StateDatabase): ReleaseRows {
 
 function toReleaseRow(row: Record<string, unknown>): ReleaseRow {
   const text = (name: string): string => String(row[name]);
-  const optional = <Key extends string>(key: Key, name: string) => (row[name] === null ? {} : { [key]: text(name) });
+  const optional = (key: keyof ReleaseRow, name: string): Partial<ReleaseRow> => (row[name] === null ? {} : { [key]: text(name) });
   return {
     ...{ id: text('id'), createdAt: text('created_at'), createdBy: text('created_by') },
     ...{ bytes: Number(row['bytes']), files: Number(row['files']), manifest: JSON.parse(text('manifest')) as unknown },

@@ -23,7 +23,7 @@ export interface ReleaseTrials {
   run(app: AppName, candidate: ReleaseCandidate): Promise<void>;
   /** A worker of the app became ready: the last that a trial waits for ends it. Before the edge, or the host, is told anything. */
   noteReady(app: AppName): void;
-  isTrying(app: AppName): boolean;
+  readonly isTrying: (app: AppName) => boolean;
 }
 
 interface TrialParts {

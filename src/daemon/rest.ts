@@ -23,7 +23,7 @@ export interface Rest {
   /** It is, or was until now, in use. */
   noteUse(app: AppName): void;
   /** False when it was used after all. */
-  fallAsleep(app: AppName): Promise<boolean>;
+  readonly fallAsleep: (app: AppName) => Promise<boolean>;
   wake(app: AppName): void;
   /** Wakes it, too. Without `app`: keeps the tenant up, whatever its apps do. */
   hold(app?: AppName): () => void;

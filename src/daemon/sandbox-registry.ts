@@ -180,7 +180,7 @@ export function createSandboxRegistry(options: {
       },
       record(role) {
         record.role = role;
-        save(record);
+        if (living.has(record.id)) save(record);
       },
       markVerified() {
         if (!living.has(record.id)) return;

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { TenantdError } from '../base/errors.ts';
 import { lifecycleTables } from './lifecycle-rows.ts';
@@ -38,6 +38,9 @@ export const stateVersion: number = migrations.length;
 /** In the file's head, as its application id: whose it is ("td"), and the first version that can use it. 0 before version 3. */
 const idBase = 0x7464_0000;
 
+/** It holds sealed secrets. */
+const rootAlone = 0o600;
+
 /** How a database is opened where there is no room for the index that several users of one would share. */
 export type Locking = 'shared' | 'exclusive';
 
@@ -46,7 +49,8 @@ export type Locking = 'shared' | 'exclusive';
  * leaves that as it is.
  */
 export function openDatabase(file: string, locking: Locking = 'shared'): { database: DatabaseSync; version: number } {
-  const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (!existsSync(file)) closeSync(openSync(file, 'wx', rootAlone));
+  const sizeBytes = statSync(file).size;
   const database = new DatabaseSync(file, { timeout: 5_000 });
   try {
     if (locking === 'exclusive') database.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -54,6 +58,7 @@ export function openDatabase(file: string, locking: Locking = 'shared'): { datab
     const version = usableVersionOf(database, file, sizeBytes);
     // What is deleted is overwritten: a wrapped key that was replaced must not be found on the disk.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;');
+    for (const name of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(name)) chmodSync(name, rootAlone);
     if (version < stateVersion) inTransaction(wrapDatabase(database), () => migrate(database, version));
     return { database, version: Math.max(version, stateVersion) };
   } catch (error) {

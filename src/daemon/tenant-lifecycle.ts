@@ -25,13 +25,13 @@ export interface TenantLifecycle {
   life(): { readonly state: TenantState; readonly sinceMs: number };
   /** Something that is waited for, or shown, may be different now. */
   readonly changed: () => void;
-  wanted(): WantedTenant | undefined;
+  readonly wanted: () => WantedTenant | undefined;
   /** Something of its own is to run, and not only its disk for another tenant. */
-  isAwake(): boolean;
-  keepAwake(app?: AppName): { ready: Promise<unknown>; release: () => void };
-  noteUse(uses: readonly AppUse[]): void;
+  readonly isAwake: () => boolean;
+  readonly keepAwake: (app?: AppName) => { ready: Promise<unknown>; release: () => void };
+  readonly noteUse: (uses: readonly AppUse[]) => void;
   /** One worker, before its host is there to ask for it. Never rejects: the host does what is missing. */
-  startWoken(app: AppName): Promise<void>;
+  readonly startWoken: (app: AppName) => Promise<void>;
 }
 
 export interface TenantLifecycleParts {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
@@ -7,7 +8,7 @@ import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
 import { awaitListening } from './await-listening.ts';
 import { nodeOptionsOf, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, tenantGroup } from './machine.ts';
 import { createRate } from './rate.ts';
 import type { Shares } from './shares.ts';
 import type { SandboxExit } from './sandbox-registry.ts';
@@ -38,6 +39,8 @@ export interface TenantService {
   serve(id: WorkerId): void;
   /** No new requests, the open ones finished, SIGTERM, SIGKILL; the drain time for each. */
   endWorker(id: WorkerId, reason: string, hung?: boolean): Promise<void>;
+  /** Goes on with what the daemon before did not live to end. */
+  endLeft(): void;
   /** No new requests; it goes on with what it has. */
   unlist(id: WorkerId): void;
   /** Logs that an app answers, and where. */
@@ -123,7 +126,8 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     if (picture.apps().get(app)?.order.manifest.health) return;
     const ended = new AbortController();
     void worker.gone.then(() => ended.abort());
-    const listening = awaitListening(machine.paths.socketOf(tenant, worker.socket), { signal: ended.signal }).then((listens) => {
+    const own = (connection: Socket): void => machine.stalls.own(connection, tenantGroup(tenant), () => void worker.sandbox.stop(0));
+    const listening = awaitListening(machine.paths.socketOf(tenant, worker.socket), { signal: ended.signal, own }).then((listens) => {
       if (listens) serve(worker.id);
     });
     await Promise.race([listening, delay(headStartMs)]);
@@ -143,6 +147,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
   async function endWorker(worker: Worker, reason: string, hung: boolean): Promise<void> {
     if (worker.draining) return worker.gone;
     worker.draining = true;
+    workers.markEnding(worker);
     log.info({ tenant, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
     publish(worker.app);
     // One that hangs answers none of its requests, and hears no signal.
@@ -230,6 +235,9 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     async endWorker(id, reason, hung = false) {
       const worker = workers.get(id);
       if (worker) await endWorker(worker, reason, hung);
+    },
+    endLeft() {
+      for (const worker of workers.all()) if (worker.unlisted) void endWorker(worker, 'it was to end before the daemon was away', false);
     },
     unlist(id) {
       const worker = workers.get(id);

@@ -1,5 +1,4 @@
-import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
-import { messageOf, TenantdError } from '../base/errors.ts';
+import { TenantdError } from '../base/errors.ts';
 import type { UnixUser } from '../privileged/users.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -17,7 +16,6 @@ import { createLogReader, type LogReader } from './log-reader.ts';
 import type { Machine } from './machine.ts';
 import type { JobOwner } from './manifests.ts';
 import { createOwnCertificate, type OwnCertificate } from './own-certificate.ts';
-import { type ActualTenant, nextStep } from './plan.ts';
 import type { ReleaseCandidate } from './release-trial.ts';
 import type { Releases } from './releases.ts';
 import type { Rest } from './rest.ts';
@@ -35,7 +33,8 @@ import { createTenantPicture, type TenantPicture } from './tenant-picture.ts';
 import { createTenantResources, type TenantResources } from './tenant-resources.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 import { createTenantService, type TenantService } from './tenant-service.ts';
-import { createSteps, executeStep, jobOwnerOf, type StepRecord } from './tenant-steps.ts';
+import { createTenantProgress, type TenantProgress, toProblem } from './tenant-progress.ts';
+import { jobOwnerOf, type StepRecord } from './tenant-steps.ts';
 import type { Twin } from './twin.ts';
 import type { StallBook } from './stall-book.ts';
 import type { DriftBook } from './verify-drift.ts';
@@ -143,15 +142,10 @@ export interface Tenant {
 const blockingCodes = new Set([
   ...['TENANTD_E_LAYER_MISSING', 'TENANTD_E_DISK_IMAGE', 'TENANTD_E_USER', 'TENANTD_E_SANDBOX', 'TENANTD_E_STATE', 'TENANTD_E_INTERNAL'],
 ]);
-const retryPolicy: BackoffPolicy = { firstMs: 1_000, maxMs: 60_000, healthyMs: 0 };
-
 export function createTenant(context: TenantContext, name: TenantName): Tenant {
   const { machine, store, edge, log } = context;
   const egressKey = context.egress.isThere(name) ? 'left' : '';
   const actual: StepRecord = { prepared: false, leftovers: false, limitsKey: '', egressKey, routesKey: '', configureKey: '' };
-  let failedSteps = 0;
-  let remounting = false;
-  const stepProblems = new Map<string, Problem>();
 
   const picture = createTenantPicture(store, name);
   const certificate = createOwnCertificate({ edge, picture, paths: machine.paths, tenant: name, log });
@@ -199,36 +193,23 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     onAppState: (app, state) => context.onAppState(name, app, state),
     requestReconcile: () => context.requestReconcile(name),
   });
-  const { rest, lives, changed } = lifecycle;
-  const steps = createSteps({
-    context,
-    name,
-    actual,
-    picture,
-    resources,
-    host,
-    service,
-    logs,
-    owner,
-    hosted,
-    egress,
-    noteLimits,
-    wanted: lifecycle.wanted,
-    startWoken: lifecycle.startWoken,
-    rest,
+  const { rest, lives } = lifecycle;
+  const progress: TenantProgress = createTenantProgress({
+    ...{ context, name, actual, picture, resources, host, service, logs, owner, hosted, egress, rest },
+    ...{ wanted: lifecycle.wanted, startWoken: lifecycle.startWoken, onStep: lifecycle.changed },
   });
 
   /** Why a worker could not be started is the tenant's problem until one could. */
   async function startWorker(app: AppName): Promise<Worker> {
     try {
       const worker = await service.startWorker(app);
-      stepProblems.delete(`start ${app}`);
+      progress.forget(`start ${app}`);
       return worker;
     } catch (error) {
       const problem = toProblem(error);
       // Of secrets that can't be opened the vault tells, once for all apps. A host may name apps that there are not, or are not to run any more.
       if (problem.code !== 'TENANTD_E_SECRETS' && picture.apps().get(app)?.spec.desired === 'running')
-        stepProblems.set(`start ${app}`, { ...problem, app });
+        progress.note(`start ${app}`, { ...problem, app });
       throw error;
     }
   }
@@ -236,54 +217,8 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   function hostChanged(): void {
     actual.configureKey = '';
     if (!host.isAlive()) hosted.forgetStatic();
-    changed();
+    lifecycle.changed();
     context.requestReconcile(name);
-  }
-
-  // Steps
-
-  function observe(): ActualTenant {
-    // What is taken down to come back keeps its routes.
-    const kept = remounting && picture.desired() && { routesKey: '' };
-    const sessions = context.sessions.countOf(name);
-    return { ...actual, ...kept, host: host.state(), hostAppsDirId: host.appsDirId(), workers: workers.all().length, sessions };
-  }
-
-  async function advance(): Promise<boolean> {
-    if (!actual.leftovers) remounting = false;
-    const step = nextStep(context.layers.blocking || remounting ? undefined : lifecycle.wanted(), observe());
-    if (!step && !picture.desired()) context.onGone(name);
-    if (!step) return false;
-    try {
-      await executeStep(steps, step);
-      stepProblems.delete(step.do);
-      failedSteps = 0;
-      return true;
-    } catch (error) {
-      const problem = toProblem(error);
-      stepProblems.set(step.do, problem);
-      log.error({ tenant: name, step: step.do, code: problem.code }, problem.message);
-      tryAgainLater();
-      return false;
-    } finally {
-      changed();
-    }
-  }
-
-  function noteLimits(inForce: boolean): void {
-    stepProblems.delete('limits');
-    if (inForce) return;
-    const message = 'holds more memory than its plan has now: the limit before stays until it fits';
-    stepProblems.set('limits', { code: 'TENANTD_E_LAYER_MISSING', message, fix: 'wait for its apps to shrink, or restart them' });
-    setTimeout(() => {
-      actual.limitsKey = '';
-      context.requestReconcile(name);
-    }, retryPolicy.firstMs).unref();
-  }
-
-  function tryAgainLater(): void {
-    failedSteps += 1;
-    setTimeout(() => context.requestReconcile(name), backoffDelayMs(retryPolicy, failedSteps)).unref();
   }
 
   function urlsOf(app: AppName): string[] {
@@ -303,7 +238,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       ...context.layers.problems,
       ...resources.disk.problems(),
       ...egress.problems(),
-      ...stepProblems.values(),
+      ...progress.problems(),
       ...hostProblems(host),
       ...hosted.problems(),
     ];
@@ -311,7 +246,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   }
 
   return {
-    ...{ name, picture, resources, host, workers, waiters, logs, rest, lives, certificate, advance, problems, urlsOf },
+    ...{ name, picture, resources, host, workers, waiters, logs, rest, lives, certificate, problems, urlsOf, advance: progress.advance },
     life: () => lifecycle.life(),
     stateOf: (app) => hosted.stateOf(app),
     schedulesOf: (app) => context.schedules.statusOf(name, app),
@@ -320,12 +255,13 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `${name} does not run`, `see tenantctl status ${name}`);
     },
     isConfigured: () => actual.configureKey !== '',
-    isGone: () => !picture.desired() && nextStep(undefined, observe()) === undefined,
+    isGone: progress.isGone,
     publishAdopted() {
       workers.clearLeft(host.staticSocket());
+      service.endLeft();
       // Those without workers, too: edges forget what they are not told of. (Static apps, sleeping ones.)
       if (lifecycle.wanted()?.appsWithoutManifest.length !== 0) return;
-      void steps['publish-routes']({ do: 'publish-routes' });
+      progress.publishRoutes();
       for (const app of new Set(workers.all().flatMap((worker) => (worker.ready ? [worker.app] : [])))) service.announce(app);
     },
     replaceWorkers(app) {
@@ -346,8 +282,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       context.requestReconcile(name);
     },
     remount() {
-      if (remounting) return;
-      remounting = true;
+      if (!progress.remount()) return;
       log.warn({ tenant: name }, 'is stopped and started again: its disk has to be checked');
       context.onDisk();
       context.requestReconcile(name);
@@ -384,9 +319,4 @@ function hostProblems(host: TenantHost): Problem[] {
   return [
     { code: 'TENANTD_E_HOST_FAILED', message: `the tenant host ended ${host.failures()} times in a row`, fix: 'see the log of the daemon' },
   ];
-}
-
-function toProblem(error: unknown): Problem {
-  if (error instanceof TenantdError) return { code: error.code, message: error.message, fix: error.fix };
-  return { code: 'TENANTD_E_INTERNAL', message: messageOf(error), fix: 'see the log of the daemon' };
 }

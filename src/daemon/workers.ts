@@ -53,6 +53,8 @@ export const workerRole = z.strictObject({
   socket: z.string(),
   port: z.number(),
   ready: z.boolean(),
+  /** It was asked to end, and may hear nobody any more. */
+  ending: z.literal(true).exactOptional(),
 });
 
 /**
@@ -68,6 +70,8 @@ export interface Workers {
   start(order: WorkerOrder): Promise<Worker>;
   adopt(sandbox: Sandbox): Worker;
   markReady(worker: Worker): void;
+  /** The next daemon gives it no requests either, and ends it: it is `unlisted` there. */
+  markEnding(worker: Worker): void;
   /** Removes sockets and pipes of what ended while no daemon ran; called once all that lives was adopted. */
   clearLeft(staticSocket: string): void;
 }
@@ -217,7 +221,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     get: (id) => workers.get(id),
     start,
     adopt(sandbox) {
-      const { app, workerId, generation, drainMs, socket, port, ready } = workerRole.parse(sandbox.role);
+      const { app, workerId, generation, drainMs, socket, port, ready, ending = false } = workerRole.parse(sandbox.role);
       const id = workerId as WorkerId;
       const worker = {
         id,
@@ -228,7 +232,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
         startedAtMs: sandbox.startedAtMs,
         ready,
         draining: false,
-        unlisted: false,
+        unlisted: ending,
         port,
         sandbox,
       };
@@ -244,6 +248,9 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     markReady(worker) {
       worker.ready = true;
       worker.sandbox.record({ ...workerRole.parse(worker.sandbox.role), ready: true });
+    },
+    markEnding(worker) {
+      worker.sandbox.record({ ...workerRole.parse(worker.sandbox.role), ending: true });
     },
   };
 }

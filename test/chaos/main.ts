@@ -8,7 +8,6 @@ Root; in a network of its own. Usage: npm run build && npm run chaos [-- OPTIONS
   --pace MS      longest pause between two steps (400)
   --rate N       requests a second of each tenant (6)
   --timeline F   every step among what the daemon logged goes there
-  --awake        nobody is expected to sleep
   --attacks      at the end, attacks from inside each sandbox too (verify without --passive)
 
 A request that broke with its edge is repeated over a new connection where HTTP allows it (GET; RFC 9110, 9.2.2), and counted.
@@ -30,7 +29,6 @@ const { values } = parseArgs({
     pace: { type: 'string', default: '400' },
     rate: { type: 'string', default: '6' },
     timeline: { type: 'string' },
-    awake: { type: 'boolean', default: false },
     attacks: { type: 'boolean', default: false },
     // Started by itself, in a network of its own.
     inside: { type: 'boolean', default: false },
@@ -51,7 +49,6 @@ async function run(): Promise<number> {
       paceMs: Number(values.pace),
       requestsPerSecond: Number(values.rate),
       withAttacks: values.attacks,
-      withSleep: !values.awake,
     },
     signal: interrupted.signal,
     tell: (line) => void process.stderr.write(`${line}\n`),

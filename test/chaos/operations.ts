@@ -9,8 +9,12 @@ import { badReleaseFiles, type ChaosTenant, releaseFiles, type TextFiles } from 
 import { type Action, command, pickTouched, type World } from './world.ts';
 
 const appOf = (tenant: ChaosTenant): string => `${tenant.name}/site`;
+const isScaled = ({ kind, workers }: ChaosTenant): boolean => kind !== 'static' && workers !== undefined;
 const mostReleases = 5;
 const idleClosedMs = 2_000;
+/** tenantctl's exit code when no daemon answers. */
+const unreachable = 3;
+const againMs = 200;
 
 const restart: Action = {
   name: 'restart',
@@ -30,7 +34,8 @@ const stopAndStart: Action = {
     const end = world.ledger.beginAbsence(tenant.name, 'stopped');
     await command(world, ['app', 'stop', appOf(tenant)], 'done');
     await delay(world.random.below(300));
-    await command(world, ['app', 'start', appOf(tenant)], 'either');
+    // Until it is heard: a daemon may have died before it was.
+    while ((await command(world, ['app', 'start', appOf(tenant)], 'either')) === unreachable) await delay(againMs);
     end();
   },
 };
@@ -61,7 +66,7 @@ const scale: Action = {
   weight: 1,
   mayBeCut: true,
   async run(world) {
-    const tenant = pickTouched(world, ({ kind, workers }) => kind !== 'static' && workers !== undefined);
+    const tenant = pickTouched(world, isScaled);
     await command(world, ['app', 'scale', appOf(tenant), String(1 + world.random.below(3))], 'either');
   },
 };
@@ -110,28 +115,12 @@ const rollback: Action = {
   },
 };
 
-/** Those whose commands are there. */
-export async function availableOperations(daemon: TestDaemon): Promise<{ operations: Action[]; missing: string[] }> {
-  const app = (await daemon.ctl('app', '--help')).stdout;
-  const edges = (await daemon.ctl('reload', '--help')).stdout;
-  const all: [Action, boolean][] = [
-    ...[restart, stopAndStart, reload].map((action): [Action, boolean] => [action, true]),
-    [replaceEdges, edges.includes('--edges')],
-    [scale, app.includes('scale')],
-    [deploy, app.includes('deploy')],
-    [deployBad, app.includes('deploy')],
-    [rollback, app.includes('rollback')],
-  ];
-  const named = (isThere: boolean): Action[] => all.filter(([, there]) => there === isThere).map(([action]) => action);
-  return { operations: named(true), missing: named(false).map(({ name }) => name) };
-}
+export const operations: readonly Action[] = [restart, stopAndStart, reload, replaceEdges, scale, deploy, deployBad, rollback];
 
 /** All apps as they were at the start, but for their releases. */
-export async function settleApps(world: World, { scales }: { scales: boolean }): Promise<void> {
+export async function settleApps(world: World): Promise<void> {
   for (const tenant of world.tenants.filter(({ isTouched }) => isTouched)) {
-    if (scales && tenant.kind !== 'static' && tenant.workers !== undefined) {
-      await command(world, ['app', 'scale', appOf(tenant), String(tenant.workers)], 'done');
-    }
+    if (isScaled(tenant)) await command(world, ['app', 'scale', appOf(tenant), 'auto'], 'done');
     const { state } = await world.daemon.app(tenant.name, 'site');
     if (state !== 'running' && state !== 'sleeping') await command(world, ['app', 'start', appOf(tenant)], 'either');
   }

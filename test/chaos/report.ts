@@ -13,7 +13,7 @@ export function isGood({ verdict, growth, left, complaints }: ChaosResult): bool
 }
 
 export function formatResult(result: ChaosResult, seed: number): string {
-  const { verdict, ledger, growth, left, complaints, missing, after } = result;
+  const { verdict, ledger, growth, left, complaints, after } = result;
   const steps = ledger.steps.filter(({ text }) => text.startsWith('step '));
   const lines = [
     `seed ${seed}: ${steps.length} steps, ${verdict.requests} requests`,
@@ -23,7 +23,6 @@ export function formatResult(result: ChaosResult, seed: number): string {
     `failed while their tenant had no worker because of what was done to it: ${verdict.excused}`,
     `memory, MB (PSS): ${beforeAndAfter(result.before.memoryBytes, after.memoryBytes, (bytes) => (bytes / 1e6).toFixed(1))}`,
     `descriptors: ${beforeAndAfter(result.before.descriptors, after.descriptors, String)}`,
-    ...(missing.length > 0 ? [`left out, for there is no such command: ${missing.join(', ')}`] : []),
     ...growth.map(({ what, before, after }) => `LEAKED: ${what}: ${before} -> ${after}`),
     ...left.map((what) => `LEFT AFTER THE STOP: ${what}`),
     ...complaints.map((what) => `WRONG: ${what}`),

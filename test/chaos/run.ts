@@ -8,7 +8,7 @@ import { compareFootprints, type Footprint, footprintOf, type Growth, leftovers 
 import { kills } from './kills.ts';
 import { Ledger } from './ledger.ts';
 import { mendAll, mischief } from './mischief.ts';
-import { availableOperations, deployTo, releasesTooMany, settleApps } from './operations.ts';
+import { deployTo, operations, releasesTooMany, settleApps } from './operations.ts';
 import { createRandom } from './random.ts';
 import { type ChaosTenant, chaosTenants } from './tenants.ts';
 import { judge, type Verdict } from './verdict.ts';
@@ -22,8 +22,6 @@ export interface ChaosOptions {
   /** Between steps, at most. */
   paceMs: number;
   requestsPerSecond: number;
-  /** Sleepy tenants go to sleep. */
-  withSleep: boolean;
   /** Attacks from inside every sandbox, too. */
   withAttacks: boolean;
   signal: AbortSignal;
@@ -39,7 +37,6 @@ export interface ChaosResult {
   /** Of a system that was stopped. */
   left: string[];
   complaints: string[];
-  missing: string[];
   daemonLog: string;
 }
 
@@ -59,7 +56,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   });
   await daemon.start();
   await untilUp(daemon, tenants);
-  const { operations, missing } = await availableOperations(daemon);
   const complaints: string[] = [];
   const tasks: Promise<unknown>[] = [];
   let versions = 0;
@@ -73,27 +69,29 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 
   await load(world, options, async () => {
     // What the first deploy makes for good is no leak.
-    await Promise.all(tenants.filter(({ isTouched }) => isTouched).map((tenant) => deployTo(world, tenant)));
+    const touched = tenants.filter(({ isTouched }) => isTouched);
+    for (const half of [touched.slice(0, touched.length >> 1), touched.slice(touched.length >> 1)])
+      await Promise.all(half.map((tenant) => deployTo(world, tenant)));
     await delay(warmUpMs);
   });
-  const before = await quietFootprint(world, options);
+  const before = await quietFootprint(world);
   options.tell(`${tenants.length} tenants run; ${options.seconds} s of chaos`);
   const chaos = load(world, options, async () => {
     await stepsUntilTheEnd(world, [...kills, ...mischief, ...operations], options);
     await Promise.all(tasks);
     mendAll(world);
-    await settleApps(world, { scales: !missing.includes('scale') });
+    await settleApps(world);
   });
   // A failure is told with all that led to it.
   await chaos.catch((error: unknown) => complaints.push(`the run broke off: ${(error as Error).stack}`));
-  const growth = await untilAsBefore(world, options, before);
+  const growth = await untilAsBefore(world, before);
   complaints.push(...(await releasesTooMany(world)), ...(await verify(daemon, options)));
   const after = footprintOf(daemon);
   const exitCode = await daemon.stop();
   if (exitCode !== 0) complaints.push(`the daemon ended with ${exitCode}`);
   const touched = new Set(tenants.filter(({ isTouched }) => isTouched).map(({ name }) => name));
   return {
-    ...{ verdict: judge(world.ledger, touched), ledger: world.ledger, growth, before, after, complaints, missing },
+    ...{ verdict: judge(world.ledger, touched), ledger: world.ledger, growth, before, after, complaints },
     ...{ left: leftovers(daemon), daemonLog: daemon.log() },
   };
 }
@@ -149,8 +147,8 @@ async function cut(world: World, action: Action): Promise<void> {
 }
 
 /** Nothing is asked any more: what is to sleep sleeps, and what ended is gone. */
-async function quietFootprint(world: World, options: ChaosOptions): Promise<Footprint> {
-  await untilQuiet(world, options);
+async function quietFootprint(world: World): Promise<Footprint> {
+  await untilQuiet(world);
   let last = JSON.stringify(footprintOf(world.daemon).counts);
   const isStill = async (): Promise<boolean> => {
     await delay(stillMs);
@@ -162,29 +160,29 @@ async function quietFootprint(world: World, options: ChaosOptions): Promise<Foot
   return footprintOf(world.daemon);
 }
 
-async function untilQuiet({ daemon, tenants }: World, { withSleep }: ChaosOptions): Promise<void> {
+async function untilQuiet({ daemon, tenants }: World): Promise<void> {
   const restless = async (): Promise<AppStatus[]> => {
     const apps = new Map((await daemon.status()).tenants.map(({ name, apps: [app] }) => [name, app]));
     return tenants.flatMap((tenant) => {
       const app = apps.get(tenant.name);
-      return app && !isQuiet(tenant, app, withSleep) ? [{ ...app, name: `${tenant.name}/${app.name}` }] : [];
+      return app && !isQuiet(tenant, app) ? [{ ...app, name: `${tenant.name}/${app.name}` }] : [];
     });
   };
   const explain = async (): Promise<string> => JSON.stringify(await restless(), undefined, 1);
   await until(async () => (await restless()).length === 0, 'everything is quiet', quietLimitMs, explain);
 }
 
-function isQuiet({ kind, workers, isSleepy }: ChaosTenant, app: AppStatus, withSleep: boolean): boolean {
-  if (isSleepy && withSleep) return app.state === 'sleeping';
+function isQuiet({ kind, workers, isSleepy }: ChaosTenant, app: AppStatus): boolean {
+  if (isSleepy) return app.state === 'sleeping';
   const running = app.workers.filter(({ state }) => state === 'running').length;
   return app.state === 'running' && running === app.workers.length && running === (kind === 'static' ? 0 : (workers ?? 1));
 }
 
 /** What is still other than before when it should long be as before. */
-async function untilAsBefore(world: World, options: ChaosOptions, before: Footprint): Promise<Growth[]> {
+async function untilAsBefore(world: World, before: Footprint): Promise<Growth[]> {
   const now = (): Growth[] => compareFootprints(before, footprintOf(world.daemon));
   try {
-    await untilQuiet(world, options);
+    await untilQuiet(world);
     await until(() => delay(stillMs).then(() => now().length === 0), 'all is as before', quietLimitMs);
   } catch (error) {
     world.complain((error as Error).message);

@@ -7,7 +7,7 @@ import type { TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 
 /** What a program does of the machine that a daemon runs on, when it is asked to work on a tenant's disk. */
-export type Behaviour = 'as-ever' | 'fail' | 'wait-before' | 'wait-after' | 'wait-to-tell';
+export type Behaviour = 'as-ever' | 'fail' | 'wait-before' | 'wait-after';
 
 /**
  * Programs that can be made to fail, or to wait until they are let go: in the mounts of one daemon alone. With the daemon killed
@@ -29,7 +29,7 @@ export function standInPrograms(programs: readonly string[]) {
     set,
     /** Until it waits; then `kill` is called, and it is let go. */
     async interrupt(daemon: TestDaemon): Promise<void> {
-      await until(() => execFileSync('find', [folder, '-name', '*.waits'], { encoding: 'utf8' }) !== '', 'a program waits');
+      await until(() => execFileSync('find', [folder, '-name', '*.waits'], { encoding: 'utf8' }) !== '', 'a program waits', 30_000);
       await daemon.kill();
       for (const program of programs) set(program, 'as-ever');
       execFileSync('sh', ['-c', `echo > ${folder}/gate; rm -f ${folder}/*.waits`]);
@@ -49,7 +49,6 @@ case $does in
   fail) echo 'not on this machine' >&2; exit 1 ;;
   wait-before) wait_here; exec $real "$@" ;;
   wait-after) $real "$@"; code=$?; wait_here; exit $code ;;
-  wait-to-tell) $real "$@" | { wait_here; cat; }; exit ;;
 esac
 exec $real "$@"
 `;

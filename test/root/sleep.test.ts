@@ -4,16 +4,18 @@ import { request } from '../support/client.ts';
 import { startTestDaemon, type TenantFiles, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 
-const quick: TenantFiles = {
-  'tenant.yaml': 'domains: [quick.test]\nidle: 1s\n',
-  'apps/site/package.json': '{"main":"server.js"}',
-  'apps/site/server.js': `
+const server = `
     let count = 0;
     require('node:http').createServer((incoming, response) => {
       console.log('asked for ' + incoming.url);
       if (incoming.url === '/slow') setTimeout(() => response.end('slow'), 3000);
       else response.end(JSON.stringify({ pid: process.pid, count: ++count }));
-    }).listen(3000);`,
+    }).listen(3000);`;
+
+const quick: TenantFiles = {
+  'tenant.yaml': 'domains: [quick.test]\nidle: 1s\n',
+  'apps/site/package.json': '{"main":"server.js"}',
+  'apps/site/server.js': server,
 };
 
 const mixed: TenantFiles = {
@@ -129,10 +131,7 @@ describe('an app that nobody uses', () => {
 
   test('serves what is in its folder by then', async () => {
     await untilAsleep('quick');
-    writeFileSync(
-      `${daemon.tenantsDir}/quick/apps/site/server.js`,
-      quick['apps/site/server.js']?.toString().replace('count:', 'other:') ?? '',
-    );
+    writeFileSync(`${daemon.tenantsDir}/quick/apps/site/server.js`, server.replace('count:', 'other:'));
     expect(JSON.parse((await ask('quick.test')).text)).toMatchObject({ other: 1 });
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -179,6 +179,15 @@ describe('records', () => {
     expect(tables.length).toBeGreaterThan(5);
     expect(new Set(keys)).toEqual(new Set(['tenant']));
   });
+});
+
+test("the file is its owner's alone, also one that others could read before", () => {
+  const modes = (): number[] => readdirSync(folder).map((name) => statSync(join(folder, name)).mode & 0o777);
+  open().uidOf(acme, '');
+  expect(modes()).toEqual([0o600, 0o600, 0o600]);
+  for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o644);
+  open();
+  expect(modes()).toEqual([0o600, 0o600, 0o600]);
 });
 
 describe('the owners of domains', () => {

@@ -445,7 +445,7 @@ describe('a release', () => {
   beforeEach(() => {
     want();
     manifest();
-    expect(appOf()?.spec.generation).toBe(1);
+    generationOf();
   });
 
   test('that is tried is what workers are started from, while requests are for the one before', () => {
