@@ -156,7 +156,8 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   }
 
   return {
-    tenant,
+    ...{ tenant, specs, routes, problems, markStale, commitRelease, takeStale: reads.takeStale, asleepSince: asleep.since },
+    ...{ noteGeneration: book.noteGeneration, heldApps: book.heldApps },
     desired: () => desired,
     setDesired(next) {
       reads.setFolders(desired?.apps ?? [], next?.apps ?? []);
@@ -165,8 +166,6 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     },
     apps: () => described().apps,
     served: (app) => described().apps.get(app)?.served,
-    specs,
-    routes,
     urlsOf: (app) => described().routing.urlsByApp.get(app) ?? [],
     limits: () => config().limits,
     egress: () => config().egress,
@@ -187,9 +186,6 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
         staleApps: reads.stale().filter(isDesired),
       };
     },
-    problems,
-    markStale,
-    takeStale: reads.takeStale,
     setManifests(results) {
       for (const [app, { manifest, problems }] of results) {
         reads.noteRead(app, problems, manifest !== undefined);
@@ -211,7 +207,6 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
       store.lifecycle.setScale(tenant, app, workers);
       forget();
     },
-    asleepSince: asleep.since,
     setAsleep(app, sinceMs) {
       asleep.add(app, sinceMs);
       forget();
@@ -235,14 +230,11 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
       return generation;
     },
     triedGeneration: (app) => book.tried(app)?.generation,
-    commitRelease,
     dropRelease(app) {
       book.dropRelease(app);
       forget();
     },
-    noteGeneration: book.noteGeneration,
     holdSecrets: () => book.holdSecrets(described().apps.keys()),
-    heldApps: book.heldApps,
     releaseSecrets(app) {
       book.releaseSecrets(app);
       forget();

@@ -1,5 +1,4 @@
 import { TenantdError } from '../base/errors.ts';
-import type { UnixUser } from '../privileged/users.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
@@ -162,7 +161,6 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     actual.egressKey = 'failed';
     context.requestReconcile(name);
   });
-  const user = (): UnixUser => resources.user();
   const service: TenantService = createTenantService({
     ...{ machine, edge, log, vault: context.vault, sharesOf: context.sharesOf, tenant: name, picture, resources, urlsOf },
     host: () => host,
@@ -180,7 +178,13 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       context.requestReconcile(name);
     },
   });
-  const host: TenantHost = createTenantHost({ machine, tenant: name, user, handlers: hosted.handlers, onChange: hostChanged });
+  const host: TenantHost = createTenantHost({
+    machine,
+    tenant: name,
+    user: resources.user,
+    handlers: hosted.handlers,
+    onChange: hostChanged,
+  });
   const owner = (): JobOwner => jobOwnerOf(machine, resources, picture);
   const logs: LogReader = createLogReader({ machine, host, owner, holdUp: () => lifecycle.keepAwake() });
   const { workers } = service;

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DoctorResult } from '../../src/protocol/verify.ts';
 import { repositoryPath } from '../support/test-daemon.ts';
+import { breakNetworks } from './broken-network.ts';
 
 const run = promisify(execFile);
 const tenantctl = repositoryPath('dist/tenantctl.js');
@@ -68,7 +69,7 @@ describe('doctor', () => {
     ['isolation.programs', 'mount --bind /dev/null /usr/bin/bwrap', 'missing'],
     ['isolation.egress', 'mount --bind /dev/null /usr/sbin/nft', 'degraded'],
     ['isolation.root', 'mount --bind /bin/false /usr/bin/bwrap', 'missing'],
-    ['isolation.network', 'mount --bind /bin/false /usr/bin/unshare', 'missing'],
+    ['isolation.network', breakNetworks, 'missing'],
     ['kernel.pid-max', 'mount -t tmpfs none /mnt; echo 100 > /mnt/x; mount --bind /mnt/x /proc/sys/kernel/pid_max', 'degraded'],
   ])('says what is worse where %s is broken (%s)', async (id, script, verdict) => {
     const { code, result } = await doctor(configuration(freePort), without(script));

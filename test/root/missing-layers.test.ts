@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { prepareTestDaemon, startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
+import { breakNetworks } from './broken-network.ts';
 import { ask, pidOf, probeTenant, processFacts } from './probe.ts';
 
 /**
@@ -72,8 +73,7 @@ describe('on a machine that lacks an isolation layer', () => {
   });
 
   test('no tenant starts without a network of its own, and status says why', async () => {
-    const broken = withBroken('/usr/bin/unshare', 'not on this machine');
-    await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, ...broken });
+    await using daemon = await startTestDaemon({ tenants: { alpha: probeTenant('alpha') }, ...withMounts(breakNetworks) });
     expect(await startedOf(daemon, 'network')).toEqual([]);
   });
 
