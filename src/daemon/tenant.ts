@@ -149,14 +149,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   const picture = createTenantPicture(store, name);
   const certificate = createOwnCertificate({ edge, picture, paths: machine.paths, tenant: name, log });
   const waiters = createWaiters();
-  const resources = createTenantResources({
-    machine,
-    store,
-    tenant: name,
-    userPrefix: context.userPrefix,
-    withNetwork: context.withNetwork,
-    withDisk: context.withDisk,
-  });
+  const resources = createTenantResources({ ...context, tenant: name });
   const egress = createTenantEgress(context.egress, name, log, () => {
     actual.egressKey = 'failed';
     context.requestReconcile(name);
