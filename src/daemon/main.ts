@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { closeInheritedDescriptors } from '../privileged/descriptors.ts';
-import { startDaemon } from './daemon.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
 import { createLog } from './log.ts';
 
 const usage = `tenantd: runs many customers' web apps on one machine, each in a sandbox of its own
@@ -24,6 +24,11 @@ const log = createLog(args.log);
 
 if (process.getuid?.() !== 0) fail(new TenantdError('TENANTD_E_NOT_ROOT', 'tenantd needs root', 'start it with sudo'));
 
+// From here on: one that is asked to end while it starts ends what it started. A second time ends it at once.
+const started = Promise.withResolvers<Daemon>();
+process.on('SIGHUP', () => void started.promise.then((daemon) => daemon.reload()));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal));
+
 try {
   const daemon = await startDaemon({
     configFile: resolve(args.config),
@@ -33,16 +38,15 @@ try {
     credentialsDir: process.env['CREDENTIALS_DIRECTORY'],
     log,
   });
-  process.on('SIGHUP', () => daemon.reload());
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal, () => daemon.stop()));
+  started.resolve(daemon);
 } catch (error) {
   fail(error);
 }
 
-async function shutDown(signal: string, stop: () => Promise<void>): Promise<void> {
+async function shutDown(signal: string): Promise<void> {
   log.info({ signal }, 'stopping everything');
   try {
-    await stop();
+    await (await started.promise).stop();
     log.info({}, 'everything is stopped');
     process.exit(0);
   } catch (error) {

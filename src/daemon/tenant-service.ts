@@ -237,6 +237,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
       if (worker) await endWorker(worker, reason, hung);
     },
     endLeft() {
+      workers.clearLeft(parts.host().staticSocket());
       for (const worker of workers.all()) if (worker.unlisted) void endWorker(worker, 'it was to end before the daemon was away', false);
     },
     unlist(id) {

@@ -254,7 +254,6 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     isConfigured: () => actual.configureKey !== '',
     isGone: progress.isGone,
     publishAdopted() {
-      workers.clearLeft(host.staticSocket());
       service.endLeft();
       // Those without workers, too: edges forget what they are not told of. (Static apps, sleeping ones.)
       if (lifecycle.wanted()?.appsWithoutManifest.length !== 0) return;

@@ -73,6 +73,9 @@ async function exchange(socket: Duplex): Promise<void> {
     socket.write(message);
     const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(timeLimitMs)]);
     await Promise.race([echoOf(message, socket, signal), lost]);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw code === 'ECONNRESET' || code === 'EPIPE' ? new LostConnection(message, true) : error;
   } finally {
     lost.catch(() => {});
     ended.abort();

@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
-import { expect, test } from 'vitest';
-import { startTestDaemon } from '../support/test-daemon.ts';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { prepareTestDaemon, startTestDaemon } from '../support/test-daemon.ts';
+import { until } from '../support/until.ts';
 
 const slow = `require('node:http').createServer((request, response) => {
   response.write('begun ');
@@ -57,3 +59,14 @@ function isAlive(pid: number): boolean {
     return false; // no such process
   }
 }
+
+test('SIGTERM while it starts stops what is started already, and leaves nothing', async () => {
+  const daemon = await prepareTestDaemon({ tenants: { acme: { 'tenant.yaml': 'domains: [acme.test]', 'apps/site/index.html': 'hello' } } });
+  onTestFinished(() => daemon[Symbol.asyncDispose]());
+  const started = daemon.start().catch((error: unknown) => error);
+  await until(() => existsSync(join(daemon.directory, 'run/tenantd.pid')), 'it has begun');
+  expect(await daemon.stop()).toBe(0);
+  await started;
+  expect(readdirSync(join(daemon.directory, 'run/sandboxes'))).toEqual([]);
+  expect(existsSync(join(daemon.directory, 'run/tenantd.pid'))).toBe(false);
+});
