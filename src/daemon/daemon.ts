@@ -141,6 +141,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     lendsDisk: (name) => lending.lends(name),
     openLent: (name) => lending.open(name),
     requestReconcile: (name) => reconciler.request(name),
+    outOfTurn: (name, waiting) => reconciler.outOfTurn(name, waiting),
   };
   const state: DaemonState = { config, configProblems: loaded.problems, startedAt: new Date(), hasScanned: false };
   const sleeper = createSleeper({ tenants, log });
@@ -205,7 +206,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await Promise.all([resolver.stop(), egress.close()]);
       disks.close();
       machine.registry.close();
-      for (const spares of Object.values(machine.spares)) spares.close();
+      await Promise.all(Object.values(machine.spares).map((spares) => spares.close()));
       removeRootDirectory(paths.etcDir);
       await machine.groups?.removeBase();
       await durable.close();

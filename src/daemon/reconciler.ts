@@ -12,10 +12,12 @@ export interface Advancing {
  *
  * Invariants:
  * - One tenant is advanced by one loop at a time; a request that comes while it runs makes it look once more.
- * - At most `concurrency` steps that do work run at once; the others wait in order, so that none starves.
+ * - At most `concurrency` steps that do work run at once; the others wait in order, so that none starves. What waits for long is no work.
  */
 export interface Reconciler {
   request(tenant: TenantName): void;
+  /** For what a step of this tenant only waits, for as long as its host or its apps like: if that is long, others have its turn. */
+  outOfTurn<Result>(tenant: TenantName, waiting: Promise<Result>): Promise<Result>;
   /** Resolves when nothing runs or waits. */
   idle(): Promise<void>;
   stop(): void;
@@ -23,6 +25,8 @@ export interface Reconciler {
 
 /** A tenant whose steps never come to an end is a fault of ours; it must not take the machine with it. */
 const mostStepsInARow = 100;
+/** Most answer sooner: then a thousand that fall asleep together do not do it all at once. */
+const patienceMs = 250;
 
 export function createReconciler(options: {
   find: (tenant: TenantName) => Advancing | undefined;
@@ -33,12 +37,14 @@ export function createReconciler(options: {
 }): Reconciler {
   const waiting = new Set<TenantName>();
   const running = new Set<TenantName>();
+  /** Of these. */
+  const outside = new Set<TenantName>();
   const idleWaiters: (() => void)[] = [];
   let stopped = false;
 
   function startMore(): void {
     for (const tenant of waiting) {
-      if (stopped || running.size >= options.concurrency) return;
+      if (stopped || running.size - outside.size >= options.concurrency) return;
       if (running.has(tenant)) continue;
       waiting.delete(tenant);
       running.add(tenant);
@@ -71,6 +77,18 @@ export function createReconciler(options: {
       if (stopped) return;
       waiting.add(tenant);
       queueMicrotask(startMore);
+    },
+    async outOfTurn(tenant, waiting) {
+      const timer = setTimeout(() => {
+        outside.add(tenant);
+        startMore();
+      }, patienceMs);
+      try {
+        return await waiting;
+      } finally {
+        clearTimeout(timer);
+        outside.delete(tenant);
+      }
     },
     idle: () =>
       new Promise((resolve) => {

@@ -71,9 +71,11 @@ export function createDeployClient(stream: Duplex): DeployClient {
     }
   }
 
-  /** A client that is gone is told nothing; that it is, `gone` says. */
-  function ignoringGone(writing: Promise<void>): Promise<void> {
-    return writing.catch(() => {});
+  /** A client that is gone is told nothing; that it is, `gone` says. One that takes nothing must not hold up what it asked for. */
+  async function ignoringGone(writing: Promise<void>): Promise<void> {
+    const timer = setTimeout(() => stream.destroy(), silenceLimitMs);
+    await writing.catch(() => {});
+    clearTimeout(timer);
   }
 
   return {

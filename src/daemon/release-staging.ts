@@ -1,9 +1,10 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { filesOf, type Plan } from '../config/plans.ts';
 import { ensureDirectory } from '../privileged/directories.ts';
 import { makeDiskImage } from '../privileged/disk-images.ts';
-import { closeDisk, limitDisk, mountDisk } from '../privileged/mount-namespaces.ts';
+import { closeDisk, isDiskMounted, limitDisk, mountDisk } from '../privileged/mount-namespaces.ts';
 import type { Machine } from './machine.ts';
 
 /** Where a build works: a disk of its own, so that it can't fill the tenant's, or the machine's. */
@@ -46,6 +47,7 @@ export async function openStaging(
     await emptyBoth();
     return { ...folders, close: emptyBoth };
   }
+  assertFree(image, tenant, app);
   rmSync(image, { force: true });
   await makeDiskImage(programs, image, { bytes: plan.diskBytes, files: filesOf(plan) });
   const disk = await mountDisk(programs, image, point, { uid: 0 });
@@ -56,7 +58,15 @@ export async function openStaging(
     mounts: { path: disk.path },
     async close() {
       await closeDisk(disk);
-      rmSync(image, { force: true });
+      // Its room comes back with whoever has it mounted: until then it stays in sight.
+      if (!isDiskMounted(image)) rmSync(image, { force: true });
     },
   };
+}
+
+/** A build shares its tenant's network, and so may have passed files of its own to an app: each open one keeps the whole disk. */
+function assertFree(image: string, tenant: TenantName, app: AppName): void {
+  if (!existsSync(image) || !isDiskMounted(image)) return;
+  const message = `something of ${tenant} has files open of the last build of ${app}, and with them its disk`;
+  throw new TenantdError('TENANTD_E_BUSY', message, `restart the apps of ${tenant}`);
 }

@@ -14,16 +14,21 @@ export interface ReleaseTurns {
 export const deployTurn = 'a deploy';
 /** Each has jobs, of half a gigabyte at worst. */
 const mostDeploys = 8;
+/** Others have their turn, too; and each of them may take all of the room that the tenant has left. */
+const mostOfTenant = 2;
 
 export function createReleaseTurns(): ReleaseTurns {
   const taken = new Map<string, { what: string; actor: string; since: Date }>();
   const ending = new AbortController();
   const keyOf = ({ tenant, app }: Pick<ReleasePlace, 'tenant' | 'app'>): string => `${tenant}/${app}`;
 
-  function assertRoom(what: string): void {
-    const deploys = [...taken.values()].filter((turn) => turn.what === deployTurn).length;
-    if (what !== deployTurn || deploys < mostDeploys) return;
-    throw new TenantdError('TENANTD_E_BUSY', `${deploys} deploys are under way, which is the limit`, 'wait until one of them has ended');
+  function assertRoom(what: string, tenant: string): void {
+    if (what !== deployTurn) return;
+    const deploys = [...taken].flatMap(([key, turn]) => (turn.what === deployTurn ? [key] : []));
+    const own = deploys.filter((key) => key.startsWith(`${tenant}/`)).length;
+    if (deploys.length < mostDeploys && own < mostOfTenant) return;
+    const many = own < mostOfTenant ? `${deploys.length} deploys` : `${own} deploys of ${tenant}`;
+    throw new TenantdError('TENANTD_E_BUSY', `${many} are under way, which is the limit`, 'wait until one of them has ended');
   }
 
   return {
@@ -35,7 +40,7 @@ export function createReleaseTurns(): ReleaseTurns {
         const message = `${other.what} of ${key} is under way, begun by ${other.actor} at ${other.since.toISOString()}`;
         throw new TenantdError('TENANTD_E_BUSY', message, 'wait until it has ended');
       }
-      assertRoom(what);
+      assertRoom(what, place.tenant);
       taken.set(key, { what, actor, since: new Date() });
       return () => void taken.delete(key);
     },

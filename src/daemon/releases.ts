@@ -130,7 +130,7 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
         makeRootFolder(beside);
       }
       const opened: DeployOpened = { release: order.release };
-      return new Upgrade(opened, (stream) => void runDeploy(order, stream).finally(leave));
+      return new Upgrade(opened, (stream) => void runDeploy(order, stream).finally(() => endDeploy(order, leave)));
     } catch (error) {
       leave();
       throw error;
@@ -172,6 +172,12 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
       watch.look(place);
       turns.ending.removeEventListener('abort', end);
     }
+  }
+
+  /** One that failed before its deploy was over could not be taken back until now. */
+  function endDeploy({ tenant, place: { app } }: DeployOrder, leave: () => void): void {
+    leave();
+    if (tenant.picture.apps().has(app)) watch.noteState(tenant, placeOf(tenant.name, app), tenant.lives.of(app).state);
   }
 
   async function prune(tenant: Tenant, app: AppName): Promise<void> {

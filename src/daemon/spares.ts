@@ -2,8 +2,8 @@
 export interface Spares<Thing> {
   /** One that is ready, or else one that is made now. */
   take(): Promise<Thing>;
-  /** Those that nobody took are given back. */
-  close(): void;
+  /** Those that nobody took are given back, also those that are being made. */
+  close(): Promise<void>;
 }
 
 export interface SparesOptions<Thing> {
@@ -20,6 +20,7 @@ export interface SparesOptions<Thing> {
 export function createSpares<Thing>({ count, make, discard, isUsable = () => true, refillAfterMs }: SparesOptions<Thing>): Spares<Thing> {
   const ready: Thing[] = [];
   let refill: NodeJS.Timeout | undefined;
+  let filling = Promise.resolve();
   let isClosed = false;
 
   async function fill(): Promise<void> {
@@ -27,7 +28,6 @@ export function createSpares<Thing>({ count, make, discard, isUsable = () => tru
     const made = await make(count).catch((): Thing[] => []);
     ready.push(...made);
     refill = undefined;
-    if (isClosed) discardAll();
   }
 
   function discardAll(): void {
@@ -35,7 +35,10 @@ export function createSpares<Thing>({ count, make, discard, isUsable = () => tru
   }
 
   function refillSoon(delayMs: number): void {
-    refill ??= setTimeout(() => void fill(), delayMs).unref();
+    if (isClosed) return;
+    refill ??= setTimeout(() => {
+      filling = fill();
+    }, delayMs).unref();
   }
 
   async function takeOrMake(): Promise<Thing> {
@@ -52,9 +55,10 @@ export function createSpares<Thing>({ count, make, discard, isUsable = () => tru
       if (ready.length === 0) refillSoon(refillAfterMs);
       return taken;
     },
-    close() {
+    async close() {
       isClosed = true;
       clearTimeout(refill);
+      await filling;
       discardAll();
     },
   };

@@ -55,7 +55,9 @@ export function createSteps(parts: StepParts): Steps {
   return {
     async prepare() {
       actual.leftovers = true;
-      await Promise.all([resources.prepare(picture.limits()), context.openLent(name)]);
+      const lent = context.openLent(name);
+      await resources.prepare(picture.limits());
+      await context.outOfTurn(name, lent);
       await host.open();
       actual.prepared = true;
       context.onDisk();
@@ -110,7 +112,7 @@ export function createSteps(parts: StepParts): Steps {
       const logMaxBytes = Math.min(maxBytes, logBytesOf(picture.limits(), apps.length * (keep + 1)));
       const settings: HostSettings = { tenant: name, logMaxBytes, logKeep: keep };
       const living = service.workers.all().filter(({ draining }) => !draining);
-      await host.request('configure', { settings, apps, workers: living.map(toWorkerInfo) });
+      await context.outOfTurn(name, host.request('configure', { settings, apps, workers: living.map(toWorkerInfo) }));
       // Another host may have connected meanwhile: it knows nothing yet.
       if (host.connection() !== connection) return;
       actual.configureKey = JSON.stringify(apps);
@@ -126,10 +128,11 @@ export function createSteps(parts: StepParts): Steps {
     'end-sessions': () => context.sessions.endOf(name),
 
     async 'stop-workers'() {
-      await Promise.all(service.workers.all().map(({ id }) => service.endWorker(id, 'the tenant is stopped')));
+      // Each takes as long as its app likes, up to twice its drain time.
+      await context.outOfTurn(name, Promise.all(service.workers.all().map(({ id }) => service.endWorker(id, 'the tenant is stopped'))));
     },
 
-    'stop-host': () => host.stop(),
+    'stop-host': () => context.outOfTurn(name, host.stop()),
 
     async dismantle() {
       await host.close();

@@ -15,6 +15,7 @@ import { createLogReader, type LogReader } from './log-reader.ts';
 import type { Machine } from './machine.ts';
 import type { JobOwner } from './manifests.ts';
 import { createOwnCertificate, type OwnCertificate } from './own-certificate.ts';
+import type { Reconciler } from './reconciler.ts';
 import type { ReleaseCandidate } from './release-trial.ts';
 import type { Releases } from './releases.ts';
 import type { Rest } from './rest.ts';
@@ -73,6 +74,7 @@ export interface TenantContext {
   openLent: (tenant: TenantName) => Promise<void>;
   /** Takes the tenant's steps soon. */
   requestReconcile: (tenant: TenantName) => void;
+  outOfTurn: Reconciler['outOfTurn'];
 }
 
 /**

@@ -69,6 +69,7 @@ export function releasesIn(appDir: string): { whole: string[]; unfinished: strin
 
 /** Before it is emptied: nobody takes it for a release any more. */
 export function unfinish(appDir: string, id: string): string {
+  for (const folder of [appDir, `${appDir}/releases`]) assertRootFolder(folder);
   const path = unfinishedOf(appDir, id);
   try {
     renameSync(folderOf(appDir, id), path);
@@ -103,7 +104,9 @@ export function switchCurrent(appDir: string, release: string): void {
 /** What a switch left that was cut off. */
 export function removeUnfinishedLink(appDir: string): void {
   const beside = `${appDir}/current${unfinishedSuffix}`;
-  if (lstatSync(beside, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(beside);
+  if (!lstatSync(beside, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  assertRootFolder(appDir);
+  unlinkSync(beside);
 }
 
 /** The text of a link, wherever it leads. */

@@ -106,7 +106,7 @@ export const hostCalls = {
     runId: z.string().max(96),
     outcome: z.enum(['done', 'failed', 'timeout']),
     status: z.number().int().optional(),
-    durationMs: z.number().nonnegative(),
+    durationMs: z.number().nonnegative().max(Number.MAX_SAFE_INTEGER),
     /** Readable, one line. */
     detail: z.string().max(500).optional(),
   }),

@@ -40,7 +40,8 @@ export interface ChaosResult {
   daemonLog: string;
 }
 
-const plans = 'plans: { starter: { memory: 128M, cpu: 1, processes: 64, disk: 64M, requestsPerSecond: 0 } }';
+/** Room for six workers at once, of some dozen threads each: what ends at a limit is no work of chaos. */
+const plans = 'plans: { starter: { memory: 256M, cpu: 1, processes: 256, disk: 64M, requestsPerSecond: 0 } }';
 const config = 'edge: { processes: 2 }';
 const warmUpMs = 3_000;
 const quietLimitMs = 90_000;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
 import { startSteadyLoad } from '../support/steady-load.ts';
@@ -130,6 +130,20 @@ describe('builds', () => {
     60_000,
   );
 
+  test('no other begins while something has files of the last one open, and with them its disk', async () => {
+    const running = deploy(daemon, 'acme/site', builtBy('console.log("running"); setTimeout(() => {}, 3000);'));
+    const open: number[] = [];
+    await until(() => open.push(...[openInBuild(daemon) ?? []].flat()) > 0, 'the build runs');
+    expect((await running).code).toBe(0);
+    expect((await deploy(daemon, 'acme/site', builtBy(''))).stderr).toMatch(
+      /has files open of the last build of site[\s\S]*TENANTD_E_BUSY/,
+    );
+    for (const folder of open) closeSync(folder);
+    await untilDetached(daemon);
+    expect((await deploy(daemon, 'acme/site', builtBy(''))).code).toBe(0);
+    await untilNothingIsLeft(daemon);
+  }, 60_000);
+
   test('one that runs while the daemon is killed ends with the next one', async () => {
     const before = foldersOf(daemon, 'acme/site');
     const running = deploy(daemon, 'acme/site', builtBy('console.log("running"); setInterval(() => {}, 1000);'));
@@ -147,6 +161,26 @@ describe('builds', () => {
 /** Sandboxes of builds, by their records. */
 function buildsOf(daemon: TestDaemon): string[] {
   return readdirSync(`${daemon.directory}/run/sandboxes`).filter((name) => /^[br]\./.test(name) && name.endsWith('.json'));
+}
+
+/** The folder of a build that runs, held open from outside, as an app of its tenant can that was passed a descriptor of it. */
+function openInBuild(daemon: TestDaemon): number | undefined {
+  const build = buildsOf(daemon).find((name) => name.startsWith('b.'));
+  if (build === undefined) return undefined;
+  const { reaper } = JSON.parse(readFileSync(`${daemon.directory}/run/sandboxes/${build}`, 'utf8')) as { reaper: { pid: number } };
+  return openSync(`/proc/${reaper.pid}/root/apps/site`, 'r');
+}
+
+async function untilDetached(daemon: TestDaemon): Promise<void> {
+  const backing = (name: string): string => {
+    try {
+      return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const image = `${daemon.directory}/state/tenants/acme/build-site.img`;
+  await until(() => readdirSync('/sys/block').every((name) => !backing(name).startsWith(image)), 'the disk is detached');
 }
 
 /** No process, image or folder of a build, and no loop device. */

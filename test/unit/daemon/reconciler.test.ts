@@ -83,6 +83,29 @@ describe('many tenants', () => {
     expect(history).toHaveLength(1_004);
   });
 
+  test('get the turn of one whose step only waits, for as long as it does', async () => {
+    const gate = createGate();
+    const opens = (): boolean => {
+      gate.open();
+      return false;
+    };
+    const { reconciler, history } = setUp({ acme: () => reconciler.outOfTurn(acme, gate.pass(false)), globex: opens }, 1);
+    for (const name of [acme, globex]) reconciler.request(name);
+    await reconciler.idle();
+    expect(history).toEqual(['acme', 'globex']);
+  });
+
+  test('have no more turns than before once that has waited', async () => {
+    const steps = [() => reconciler.outOfTurn(acme, Promise.resolve(true)), () => false];
+    const { reconciler, mostAtOnce } = setUp(
+      { acme: () => steps.shift()?.() ?? false, globex: stepsThenRest(3), initech: stepsThenRest(3) },
+      1,
+    );
+    for (const name of [acme, globex, initech]) reconciler.request(name);
+    await reconciler.idle();
+    expect(mostAtOnce()).toBe(1);
+  });
+
   test('go on when the steps of one never end, which is logged', async () => {
     const { reconciler, history, entries } = setUp({ acme: () => true, globex: stepsThenRest(1) }, 1);
     reconciler.request(acme);

@@ -66,7 +66,7 @@ test('one that has gone bad while it lay there is not given out', async () => {
 test('what nobody took is given back at the end, also what is being made then', async () => {
   const first = numbers(3);
   await first.untilMade(3);
-  first.spares.close();
+  await first.spares.close();
   expect(first.discarded).toEqual([1, 2, 3]);
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const discarded: string[] = [];
@@ -77,9 +77,8 @@ test('what nobody took is given back at the end, also what is being made then', 
     discard: (thing: string) => void discarded.push(thing),
   });
   await begun;
-  spares.close();
+  const closed = spares.close();
   resolve(['late']);
-  await promise;
-  await new Promise((done) => setImmediate(done));
+  await closed;
   expect(discarded).toEqual(['late']);
 });
