@@ -164,7 +164,10 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
       const result = await audited({ tenant: tenant.name, action: 'app-deploy', actor: order.actor, look }, () =>
         deployRelease(parts, order, client),
       );
-      await prune(tenant, place.app);
+      await prune(tenant, place.app).catch((error: unknown) => {
+        // It serves all the same; the next deploy tries again.
+        log.warn({ tenant: tenant.name, app: place.app, error: messageOf(error) }, 'old releases could not be removed');
+      });
       client.end({ result });
     } catch (error) {
       client.end(toEnd(error));

@@ -2,6 +2,7 @@ import { closeSync, constants, existsSync, openSync, readdirSync, renameSync, rm
 import { dirname } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { messageOf } from '../base/errors.ts';
 import type { AppName, TenantName, WorkerId } from '../base/ids.ts';
 import { setOwner } from '../privileged/directories.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
@@ -157,6 +158,15 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     };
   }
 
+  /** For the next daemon. Where that can't be written, it finds out by itself. */
+  function remember({ id, sandbox }: Worker, change: { ready?: true; ending?: true }): void {
+    try {
+      sandbox.record({ ...workerRole.parse(sandbox.role), ...change });
+    } catch (error) {
+      machine.log.warn({ tenant, worker: id, error: messageOf(error) }, 'what becomes of a worker could not be written down');
+    }
+  }
+
   async function start(order: WorkerOrder): Promise<Worker> {
     const id = `${order.app}.${randomSuffix()}` as WorkerId;
     const socket = `${id}.sock`;
@@ -247,10 +257,10 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     },
     markReady(worker) {
       worker.ready = true;
-      worker.sandbox.record({ ...workerRole.parse(worker.sandbox.role), ready: true });
+      remember(worker, { ready: true });
     },
     markEnding(worker) {
-      worker.sandbox.record({ ...workerRole.parse(worker.sandbox.role), ending: true });
+      remember(worker, { ending: true });
     },
   };
 }
