@@ -200,7 +200,11 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
     // Those of a release that is tried serve once all of them are ready.
     const tried = picture.triedGeneration(app);
     const ready = workers.all().filter((worker) => worker.app === app && isListed(worker) && worker.generation !== tried);
-    return ready.map(({ id, socket }) => ({ id, socket: `${tenant}/${socket}` }));
+    const spec = picture.apps().get(app)?.spec;
+    const current = ready.filter(({ generation }) => generation === spec?.generation);
+    // From when there are enough of them nobody gets to the ones before, which end now: who saw the newer release sees no older one again.
+    const listed = current.length >= (spec?.workers ?? 1) ? current : ready;
+    return listed.map(({ id, socket }) => ({ id, socket: `${tenant}/${socket}` }));
   }
 
   function routeState(app: AppName, isReady: boolean): AppRouteState {
