@@ -31,14 +31,22 @@ def application(environ, start_response):
 
 const serveSource = `
 import os
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+import socketserver
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from app import application
+
+# The library's own asks for the name of its address, which may be somebody else's to answer.
+class Server(WSGIServer):
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = 'localhost', self.server_address[1]
+        self.setup_environ()
 
 class Handler(WSGIRequestHandler):
     def log_message(self, *args):
         pass
 
-make_server('127.0.0.1', int(os.environ['PORT']), application, handler_class=Handler).serve_forever()
+make_server('127.0.0.1', int(os.environ['PORT']), application, server_class=Server, handler_class=Handler).serve_forever()
 `;
 
 const nodeYaml = 'kind: node\nentry: app.js\n';
