@@ -11,8 +11,9 @@ import { wrapText } from './wrap-text.ts';
 const timeoutMs = 240_000;
 
 const helpAfter = `
-Changed files are read within a second anyway. With --edges it is answered when the new edges accept connections and the old ones no longer do;
-what is open at the old ones goes on, for an hour at most.
+Changed files are read within a second anyway. With --edges it is answered when
+the new edges accept connections and the old ones no longer do; what is open at
+the old ones goes on, for an hour at most.
 
 Example: tenantctl reload --edges`;
 
