@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { TenantdError } from '../base/errors.ts';
-import { endOf } from './launch-streams.ts';
 import type { ProcessIdentity } from './processes.ts';
 import type { InheritableSocket } from './sockets.ts';
 
@@ -63,7 +62,9 @@ export async function takeListeningSockets(
   let complaint = '';
   child.stderr?.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString('utf8')).slice(0, 1_000)));
   child.on('message', (said, sent) => taken.push({ ...(said as { port: number }), socket: socketOf(sent as unknown as NativeHandle) }));
-  await Promise.all([endOf(child).exited, new Promise((resolve) => child.once('disconnect', resolve))]);
+  // It leaves nothing behind: with it, all that it said has come.
+  child.once('error', (error) => (complaint = error.message));
+  await Promise.all(['close', 'disconnect'].map((event) => new Promise((resolve) => child.once(event, resolve))));
   const isWhole = taken.length === wanted.length && taken.every(({ port }, index) => port === wanted[index]?.port);
   if (isWhole) return taken.map(({ socket }) => socket);
   for (const { socket } of taken) socket.close();
