@@ -108,12 +108,14 @@ function previousFor({ store }: ReleaseParts, { place, newDir }: DeployOrder): s
 async function replace(parts: ReleaseParts, order: DeployOrder, row: ReleaseRow, manifest: AppManifest): Promise<void> {
   const { tenant, place, release } = order;
   const { app } = place;
-  await tenant.tryRelease(app, { release, manifest, commit: () => commit(parts, place, row) });
+  await tenant.tryRelease(app, { release, manifest, commit: () => commit(parts, order, row) });
   await parts.refresh(place.tenant);
 }
 
 /** The row first: a release on the disk that the store does not know would have no name of who made it. */
-function commit({ store }: ReleaseParts, { tenant, app, dir }: ReleasePlace, row: ReleaseRow): void {
+function commit({ store, assertFits }: ReleaseParts, { tenant: of, place }: DeployOrder, row: ReleaseRow): void {
+  const { tenant, app, dir } = place;
+  assertFits(of, place, row);
   store.releases.put(tenant, app, { ...row, switchedAt: new Date().toISOString() });
   try {
     switchCurrent(dir, row.id);
@@ -135,7 +137,7 @@ async function untilEnded({ tenant, place: { app } }: DeployOrder): Promise<void
 /** An app that was not there: it is, with all that it has, from one moment to the next; and if it does not come to serve, it is not. */
 async function begin(parts: ReleaseParts, order: DeployOrder, newDir: string, row: ReleaseRow): Promise<void> {
   const { tenant, place } = order;
-  commit(parts, place, row);
+  commit(parts, order, row);
   putInPlace(place.dir, newDir);
   try {
     await parts.refresh(place.tenant);

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import { filesOf, type Plan } from '../config/plans.ts';
@@ -25,6 +25,9 @@ export interface StagingOrder {
   plan: Plan;
 }
 
+/** Of one tenant, in use or held, besides the one that is made: as many builds as it may have at once, less one. */
+const mostImages = 2;
+
 /** `withDisk` false: this machine can mount no image, and was allowed to lack that. Then it is a plain folder, which `empty` empties. */
 export async function openStaging(
   machine: Machine,
@@ -47,8 +50,9 @@ export async function openStaging(
     await emptyBoth();
     return { ...folders, close: emptyBoth };
   }
-  assertFree(image, tenant, app);
-  rmSync(image, { force: true });
+  if (!removeStagingImage(image)) throw heldDisk(tenant, `the last build of ${app}`);
+  const others = stagingImagesOf(paths.tenantStateDirOf(tenant)).filter(isDiskMounted);
+  if (others.length >= mostImages) throw heldDisk(tenant, `builds of ${others.length} other apps`);
   await makeDiskImage(programs, image, { bytes: plan.diskBytes, files: filesOf(plan) });
   const disk = await mountDisk(programs, image, point, { uid: 0 });
   limitDisk(disk, plan.diskBytes);
@@ -58,15 +62,24 @@ export async function openStaging(
     mounts: { path: disk.path },
     async close() {
       await closeDisk(disk);
-      // Its room comes back with whoever has it mounted: until then it stays in sight.
-      if (!isDiskMounted(image)) rmSync(image, { force: true });
+      removeStagingImage(image);
     },
   };
 }
 
+/** Its room comes back with whoever has it mounted: until then it stays in sight. True when it is gone. */
+export function removeStagingImage(image: string): boolean {
+  if (existsSync(image) && isDiskMounted(image)) return false;
+  rmSync(image, { force: true });
+  return true;
+}
+
+function stagingImagesOf(stateDir: string): string[] {
+  return readdirSync(stateDir).flatMap((name) => (/^build-[a-z][a-z0-9-]*\.img$/.test(name) ? [`${stateDir}/${name}`] : []));
+}
+
 /** A build shares its tenant's network, and so may have passed files of its own to an app: each open one keeps the whole disk. */
-function assertFree(image: string, tenant: TenantName, app: AppName): void {
-  if (!existsSync(image) || !isDiskMounted(image)) return;
-  const message = `something of ${tenant} has files open of the last build of ${app}, and with them its disk`;
-  throw new TenantdError('TENANTD_E_BUSY', message, `restart the apps of ${tenant}`);
+function heldDisk(tenant: TenantName, whose: string): TenantdError {
+  const message = `something of ${tenant} has files open of ${whose}, and with them a disk`;
+  return new TenantdError('TENANTD_E_BUSY', message, `restart the apps of ${tenant}`);
 }

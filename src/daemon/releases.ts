@@ -1,5 +1,3 @@
-import { rmSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import { type AppName, isAppName, type TenantName } from '../base/ids.ts';
@@ -19,12 +17,14 @@ import { jobRole } from './manifests.ts';
 import { createDeployClient } from './release-client.ts';
 import { type DeployOrder, deployRelease } from './release-deploy.ts';
 import { createReleaseJobs, type ReleaseJobs } from './release-jobs.ts';
-import { currentOf, knownReleases, previousOf, type ReleasePlace, type Room, roomBeside } from './release-place.ts';
+import { currentOf, knownReleases, previousOf, type ReleasePlace } from './release-place.ts';
 import { rollBack } from './release-rollback.ts';
+import { createReleaseRoom } from './release-room.ts';
 import type { ReleaseRow } from './release-rows.ts';
 import { createReleaseTurns, deployTurn } from './release-turns.ts';
 import { createReleaseWatch, watchActor } from './release-watch.ts';
 import { createReleaseShelf, type ReleaseShelf } from './release-shelf.ts';
+import { removeStagingImage } from './release-staging.ts';
 import type { Store } from './store.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -76,6 +76,8 @@ export interface ReleaseParts {
   withDisk: boolean;
   /** Reads the tenant's folder anew, and carries out what changed. */
   refresh: (tenant: TenantName) => Promise<void>;
+  /** Before a release is made the current one. Throws TENANTD_E_DISK_FULL. */
+  assertFits: (tenant: Tenant, place: ReleasePlace, row: ReleaseRow) => void;
 }
 
 interface Options extends Pick<ReleaseParts, 'machine' | 'store' | 'withDisk' | 'refresh'> {
@@ -84,15 +86,16 @@ interface Options extends Pick<ReleaseParts, 'machine' | 'store' | 'withDisk' | 
 }
 
 const jobRoleShape = z.looseObject({ role: z.literal(jobRole.role) });
-/** Of the machine's disk, what a release may not take. */
-const freeShare = 0.9;
 const maxMessageCharacters = 16_000;
+/** Of apps that a tenant has, or had: four times as many as it can have at once. */
+const mostNames = 256;
 
 export function createReleases({ machine, store, withDisk, refresh, settings, tenants }: Options): Releases {
   const { paths, log } = machine;
   const jobs = createReleaseJobs(machine);
   const shelf = createReleaseShelf({ store, jobs, log });
-  const parts: ReleaseParts = { machine, paths, store, jobs, shelf, log, withDisk, refresh };
+  const room = createReleaseRoom({ store, paths, placeOf });
+  const parts: ReleaseParts = { machine, paths, store, jobs, shelf, log, withDisk, refresh, assertFits: room.assertFits };
   const audited = createAudited(store);
   const turns = createReleaseTurns();
   const watch = createReleaseWatch(parts, turns, {
@@ -121,9 +124,10 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     try {
       const order: DeployOrder = {
         ...{ tenant, place, newDir: isThere ? undefined : appDir, release: newReleaseId(Date.now()), actor, wait },
-        ...{ room: await roomForNew(tenant, place), buildTimeLimitMs: settings().buildTimeout },
+        ...{ room: await room.forNew(tenant, place), buildTimeLimitMs: settings().buildTimeout },
       };
       makeRootFolder(paths.appsDirOf(tenant.name));
+      if (!isThere) assertMayBeNew(tenant.name, app);
       if (isThere) assertRootFolder(appDir);
       else {
         await shelf.removeApp(place);
@@ -137,20 +141,12 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     }
   }
 
-  /** `stays`: of the app's own releases those that will not make room for others. */
-  async function roomOf(tenant: Tenant, app: AppName, stays: (row: ReleaseRow) => boolean): Promise<Room> {
-    const apps = (tenant.picture.desired()?.apps ?? []).map((folder) => folder.app);
-    const { bavail, bsize } = await statfs(paths.tenantDirOf(tenant.name));
-    const kept = apps.flatMap((name) => knownReleases(store, placeOf(tenant.name, name)).filter((row) => name !== app || stays(row)));
-    return roomBeside(kept, tenant.picture.limits(), Math.floor(bavail * bsize * freeShare));
-  }
-
-  async function roomForNew(tenant: Tenant, place: ReleasePlace): Promise<Room> {
-    const current = currentOf(place);
-    const room = await roomOf(tenant, place.app, ({ id }) => id === current);
-    if (room.bytes > 0 && room.entries > 0) return room;
-    const message = `the releases that serve take all of the disk of ${tenant.name}`;
-    throw new TenantdError('TENANTD_E_DISK_FULL', message, "remove what they do not need, or raise the plan's `disk` or `files`");
+  /** Each name that is tried has a uid from then on, which is nobody else's again. */
+  function assertMayBeNew(tenant: TenantName, app: AppName): void {
+    const given = store.givenUids().filter((row) => row.tenant === tenant);
+    if (given.length < mostNames || given.some((row) => row.app === app)) return;
+    const message = `${tenant} has had ${mostNames} apps, which is the limit`;
+    throw new TenantdError('TENANTD_E_TOO_MANY', message, 'deploy to one of the names that it has used');
   }
 
   /** Never rejects: how it ended is told to whoever deploys, and in the audit trail. */
@@ -188,8 +184,7 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     // Workers that end may still want to load something.
     const sandboxes = machine.registry.all().filter(({ group }) => group?.tenant === tenantGroup(tenant.name));
     const inUse = new Set(sandboxes.map(({ reaperPid }) => releaseMountedBy(reaperPid, app)));
-    const room = await roomOf(tenant, app, () => false);
-    await shelf.prune(place, settings().keep, room, (id) => inUse.has(id));
+    await shelf.prune(place, settings().keep, await room.besideApp(tenant, app), (id) => inUse.has(id));
   }
 
   async function runRollback({ tenant, app, to, actor, failure }: RollbackRequest & { failure: string }): Promise<RollbackResult> {
@@ -216,7 +211,7 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
   async function clearLeft(place: ReleasePlace, hasBegun: boolean): Promise<void> {
     const leave = turns.take(place, 'clearing away', watchActor);
     try {
-      rmSync(paths.buildImageOf(place.tenant, place.app), { force: true });
+      removeStagingImage(paths.buildImageOf(place.tenant, place.app));
       await (hasBegun ? shelf.removeApp(place) : shelf.clearLeft(place));
     } finally {
       leave();

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import type { Check, VerifyResult } from '../../src/protocol/verify.ts';
+import { sandboxRecords } from '../support/system-processes.ts';
 import type { TestDaemon } from '../support/test-daemon.ts';
 import { startTestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
@@ -43,10 +44,8 @@ export async function startBreakable(): Promise<Breakable> {
   }
 
   async function untilVerified(): Promise<void> {
-    const records = `${daemon.directory}/run/sandboxes`;
-    const isVerified = (file: string): boolean => (JSON.parse(readFileSync(file, 'utf8')) as { verified?: true }).verified ?? false;
-    const all = (): string[] => readdirSync(records).filter((name) => name.endsWith('.json'));
-    await until(() => all().every((name) => isVerified(`${records}/${name}`)), 'the daemon has looked at every sandbox', 20_000);
+    const isDone = (): boolean => sandboxRecords(daemon).every(({ verified }) => verified);
+    await until(isDone, 'the daemon has looked at every sandbox', 20_000);
   }
 
   await daemon.untilApps(['alpha/site', 'alpha/shop', 'beta/site']);

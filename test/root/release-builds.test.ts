@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
 import { startSteadyLoad } from '../support/steady-load.ts';
+import { sandboxRecords } from '../support/system-processes.ts';
 import { startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 import { answering, deploy, foldersOf } from './release-support.ts';
@@ -165,10 +166,8 @@ function buildsOf(daemon: TestDaemon): string[] {
 
 /** The folder of a build that runs, held open from outside, as an app of its tenant can that was passed a descriptor of it. */
 function openInBuild(daemon: TestDaemon): number | undefined {
-  const build = buildsOf(daemon).find((name) => name.startsWith('b.'));
-  if (build === undefined) return undefined;
-  const { reaper } = JSON.parse(readFileSync(`${daemon.directory}/run/sandboxes/${build}`, 'utf8')) as { reaper: { pid: number } };
-  return openSync(`/proc/${reaper.pid}/root/apps/site`, 'r');
+  const reaper = sandboxRecords(daemon).find(({ id }) => id.startsWith('b.'))?.reaper;
+  return reaper && openSync(`/proc/${reaper.pid}/root/apps/site`, 'r');
 }
 
 async function untilDetached(daemon: TestDaemon): Promise<void> {

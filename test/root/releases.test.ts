@@ -16,11 +16,11 @@ describe('releases', () => {
 
   beforeAll(async () => {
     const tenants = Object.fromEntries(
-      ['acme', 'beta', 'gamma', 'small', 'fresh'].map((name) => [
+      ['acme', 'beta', 'gamma', 'small', 'pair', 'fresh'].map((name) => [
         name,
         {
-          ...tenantOf(name, name === 'small' ? 'limits: { disk: 1M, files: 100 }\n' : ''),
-          ...(name === 'fresh' ? {} : appOf(answering('first'))),
+          ...tenantOf(name, name === 'small' || name === 'pair' ? 'limits: { disk: 1M, files: 100 }\n' : ''),
+          ...(name === 'fresh' || name === 'pair' ? {} : appOf(answering('first'))),
         },
       ]),
     );
@@ -127,6 +127,22 @@ describe('releases', () => {
     for (const text of ['e', 'f', 'g']) await deploy(daemon, 'beta/site', answering(text));
     await deploy(daemon, 'beta/site', answering('first'));
     expect(foldersOf(daemon, 'beta/site').length).toBe(3);
+  });
+
+  test('two deploys at once get no more room together than there is', async () => {
+    const withPad = (text: string, path: string) => ({
+      ...answering(text),
+      'app.yaml': `routes: ["pair.localhost${path}"]\n`,
+      'pad.bin': 'x'.repeat(700_000),
+    });
+    const both = await Promise.all([
+      deploy(daemon, 'pair/site', withPad('one', '/')),
+      deploy(daemon, 'pair/other', withPad('two', '/other')),
+    ]);
+    expect(both.map(({ code }) => code).toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual([0, 1]);
+    expect(both.map(({ stderr }) => stderr).join('')).toMatch(/TENANTD_E_DISK_FULL|TENANTD_E_RELEASE/);
+    const left = [...foldersOf(daemon, 'pair/site'), ...foldersOf(daemon, 'pair/other')];
+    expect(left.length).toBe(1);
   });
 
   test('an app that was not there comes with its first release; one that does not serve does not come', async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReloadResult } from '../../src/protocol/control.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { request } from '../support/client.ts';
+import { sandboxRecords } from '../support/system-processes.ts';
 import { startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 import { auditOf } from './broken-layers.ts';
@@ -36,12 +37,8 @@ const edgePids = async (): Promise<number[]> => (await daemon.status()).edge.pro
 
 /** The edge sandboxes on record, with the phase of each. */
 function masters(): { phase: string; pid: number; file: string }[] {
-  const folder = `${daemon.directory}/run/sandboxes`;
-  const files = readdirSync(folder).filter((name) => name.startsWith('edge.') && name.endsWith('.json'));
-  return files.flatMap((file) => {
-    const record = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as { reaper: { pid: number }; role: { phase: string } };
-    return [{ phase: record.role.phase, pid: record.reaper.pid, file }];
-  });
+  const edges = sandboxRecords(daemon).filter(({ role }) => role.role === 'edge');
+  return edges.map(({ id, reaper, role }) => ({ phase: role.phase ?? '', pid: reaper.pid, file: `${id}.json` }));
 }
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);

@@ -83,7 +83,7 @@ describe('shell and exec', () => {
     terminal.type('until stty size | grep "41 101"; do :; done\r');
     await terminal.untilSeen(/[\r\n]41 101\r\n/);
     await terminal.untilSeen(/\$ $/);
-    terminal.type('echo beg""un; sleep 1000\r');
+    terminal.type(`sh -c 'echo beg""un; sleep 1000'\r`);
     await terminal.untilSeen(/[\r\n]begun\r\n/);
     terminal.type('\x03');
     await terminal.untilSeen(/\$ $/);

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
+import { sandboxRecords } from '../support/system-processes.ts';
 import { startTestDaemon, type TenantFiles, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 
@@ -43,9 +44,7 @@ describe('an app that nobody uses', () => {
     until(async () => (await daemon.tenant(tenant)).state === 'sleeping' && !isThere(tenant), `${tenant} sleeps`);
   /** Its group is the last thing of a tenant to go. */
   const isThere = (tenant: string): boolean =>
-    readdirSync(`${daemon.directory}/run/sandboxes`).some((file) =>
-      readFileSync(`${daemon.directory}/run/sandboxes/${file}`, 'utf8').includes(`"${tenant}"`),
-    ) || existsSync(`${daemon.directory}/run/hosts/${tenant}`);
+    sandboxRecords(daemon).some(({ role }) => role.tenant === tenant) || existsSync(`${daemon.directory}/run/hosts/${tenant}`);
 
   test('sleeps, and leaves no process, group, mount or network behind', async () => {
     await untilAsleep('quick');

@@ -14,10 +14,12 @@ export interface SystemProcess {
 }
 
 interface SandboxRecord {
+  /** Its file is `ID.json`. */
   id: string;
   monitor: { pid: number; startTicks: number };
   reaper: { pid: number; startTicks: number };
-  role: { role: string; tenant?: string; app?: string };
+  role: { role: string; tenant?: string; app?: string; phase?: string };
+  verified?: true;
 }
 
 /** Every process of this daemon's own system, found by the records that it keeps, never by a name. */
@@ -25,6 +27,7 @@ export function systemProcesses(daemon: TestDaemon): SystemProcess[] {
   return [{ pid: daemon.pid(), role: 'daemon', what: 'the daemon', sandbox: daemon.pid() }, ...sandboxRecords(daemon).flatMap(processesOf)];
 }
 
+/** Of those that are there at the moment: each may go while they are read. */
 export function sandboxRecords(daemon: TestDaemon): SandboxRecord[] {
   const directory = `${daemon.directory}/run/sandboxes`;
   return namesIn(directory)

@@ -3,9 +3,11 @@ import { isReleaseId, linkTextOf, newReleaseId, releaseOfLink } from '../../../s
 
 test('ids sort by time, and are no other names', () => {
   const id = newReleaseId(Date.parse('2026-11-21T13:34:05.678Z'), () => 0.5);
-  expect(id).toBe('20261121-133405-iiii');
+  expect(id).toBe('20261121-133405-oei0');
   expect(isReleaseId(id)).toBe(true);
+  expect(newReleaseId(Date.parse('2026-11-21T13:34:05.679Z')) > id).toBe(true);
   expect(newReleaseId(Date.parse('2026-11-21T13:34:06Z')) > id).toBe(true);
+  expect(isReleaseId(newReleaseId(Date.parse('2026-11-21T13:34:05.999Z'), () => 0.999_999))).toBe(true);
 });
 
 describe('a link says which release is current', () => {
