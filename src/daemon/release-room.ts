@@ -9,8 +9,9 @@ import type { Tenant } from './tenant.ts';
 
 /** What there is for a tenant's releases: of its plan, and of the machine's disk. */
 export interface ReleaseRoom {
-  /** For one release more. Throws TENANTD_E_DISK_FULL when that is nothing. */
+  /** For one release more; nobody else is promised it until `giveBack`. Throws TENANTD_E_DISK_FULL when that is nothing. */
   forNew(tenant: Tenant, place: ReleasePlace): Promise<Room>;
+  giveBack(place: ReleasePlace): void;
   /** For all releases of the app, beside those of others. */
   besideApp(tenant: Tenant, app: AppName): Promise<Room>;
   /**
@@ -26,10 +27,13 @@ interface RoomParts {
   placeOf: (tenant: TenantName, app: AppName) => ReleasePlace;
 }
 
-/** Of what the machine's disk has left. */
-const freeShare = 0.9;
+/** Of what the machine's disk has left and nobody is promised: another deploy has room, too. */
+const freeShare = 0.5;
 
 export function createReleaseRoom({ store, paths, placeOf }: RoomParts): ReleaseRoom {
+  /** Of the machine's disk, to deploys that are under way: at most eight (release-turns). */
+  const promisedBytes = new Map<ReleasePlace, number>();
+
   /** `stays`: of the app's own releases those that will not make room for others. */
   function keptBeside(tenant: Tenant, app: AppName, stays: (row: ReleaseRow) => boolean): ReleaseRow[] {
     const apps = (tenant.picture.desired()?.apps ?? []).map((folder) => folder.app);
@@ -38,7 +42,8 @@ export function createReleaseRoom({ store, paths, placeOf }: RoomParts): Release
 
   async function roomOf(tenant: Tenant, kept: readonly ReleaseRow[]): Promise<Room> {
     const { bavail, bsize } = await statfs(paths.tenantDirOf(tenant.name));
-    return roomBeside(kept, tenant.picture.limits(), Math.floor(bavail * bsize * freeShare));
+    const promised = [...promisedBytes.values()].reduce((total, bytes) => total + bytes, 0);
+    return roomBeside(kept, tenant.picture.limits(), Math.floor((bavail * bsize - promised) * freeShare));
   }
 
   function keptWith(tenant: Tenant, place: ReleasePlace): ReleaseRow[] {
@@ -49,9 +54,11 @@ export function createReleaseRoom({ store, paths, placeOf }: RoomParts): Release
   return {
     async forNew(tenant, place) {
       const room = await roomOf(tenant, keptWith(tenant, place));
-      if (room.bytes > 0 && room.entries > 0) return room;
-      throw noRoom(tenant);
+      if (room.bytes === 0 || room.entries === 0) throw noRoom(tenant);
+      promisedBytes.set(place, room.bytes);
+      return room;
     },
+    giveBack: (place) => void promisedBytes.delete(place),
     besideApp: (tenant, app) =>
       roomOf(
         tenant,
@@ -65,6 +72,6 @@ export function createReleaseRoom({ store, paths, placeOf }: RoomParts): Release
 }
 
 function noRoom({ name }: Tenant): TenantdError {
-  const message = `the releases that serve take all of the disk of ${name}`;
-  return new TenantdError('TENANTD_E_DISK_FULL', message, "remove what they do not need, or raise the plan's `disk` or `files`");
+  const message = `there is no room for another release of ${name}: its plan's, or that of the machine's disk, is taken`;
+  return new TenantdError('TENANTD_E_DISK_FULL', message, "remove what releases do not need, or raise the plan's `disk` or `files`");
 }

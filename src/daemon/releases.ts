@@ -120,7 +120,11 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     const appDir = paths.appDirOf(tenant.name, app);
     const beside = besideOf(appDir);
     const place = placeOf(tenant.name, app, isThere ? appDir : beside);
-    const leave = turns.take(place, deployTurn, actor);
+    const leaveTurn = turns.take(place, deployTurn, actor);
+    const leave = (): void => {
+      room.giveBack(place);
+      leaveTurn();
+    };
     try {
       const order: DeployOrder = {
         ...{ tenant, place, newDir: isThere ? undefined : appDir, release: newReleaseId(Date.now()), actor, wait },
