@@ -171,6 +171,8 @@ describe('a master that takes the place of another', () => {
     await until(() => next.edgePids().length === 1, 'its edge is started');
     const [pid = 0] = next.edgePids();
     const accepting = accepts(daemon);
+    // One request after another: it has the one before.
+    await isDrained(daemon);
     process.kill(pid, 'SIGKILL');
     expect(await accepting).toBe(false);
     expect(await fetchThat(first.master.port)).toBe(200);

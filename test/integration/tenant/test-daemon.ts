@@ -122,10 +122,6 @@ export class TestDaemon implements AsyncDisposable {
     if (this.#server) await once(this.#server, 'close');
   }
 
-  get isConnected(): boolean {
-    return this.#channel !== undefined;
-  }
-
   #serve(socket: Socket): void {
     const hear = (name: keyof typeof hostEvents) => (params: unknown) => {
       const checked = hostEvents[name].parse(params);
