@@ -13,6 +13,7 @@ const mains = {
   edge: 'src/edge/main.ts',
   certs: 'src/certs/main.ts',
   resolver: 'src/resolver/main.ts',
+  metrics: 'src/metrics/main.ts',
   host: 'src/tenant/main.ts',
   worker: 'src/worker/main.ts',
   job: 'src/job/main.ts',

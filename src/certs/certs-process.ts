@@ -4,6 +4,7 @@ import type { CertsConfiguration, CertsNotifications, CertsRequests } from '../p
 import { defaultBudgets } from '../protocol/certs.ts';
 import { DaemonLink } from '../protocol/daemon-link.ts';
 import { logThrough } from '../protocol/link-log.ts';
+import { DnsLookup } from './dns-lookup.ts';
 import { checkWithoutAcme } from './domain-check.ts';
 import { Engine } from './engine.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -55,9 +56,11 @@ export async function runCerts({ controlSocket, stateDir, nowMs = Date.now }: Ce
     onRemoved: (tenant, name) => outbox.removed(tenant, name),
   });
   const housekeeping: Housekeeping = new Housekeeping({ engine, store, nowMs, log, onStatus });
-  const configure = oneAfterTheOther(async ({ acme, budgets }: CertsConfiguration) =>
-    engine.configure(acme && (await loadAcme(acme)), budgets),
-  );
+  let resolvers: readonly string[] = [];
+  const configure = oneAfterTheOther(async ({ acme, budgets }: CertsConfiguration) => {
+    resolvers = acme?.resolvers ?? [];
+    engine.configure(acme && (await loadAcme(acme)), budgets);
+  });
 
   /** A machine without ACME never loads its client. */
   async function loadAcme(acme: NonNullable<CertsConfiguration['acme']>): Promise<AcmeIssuer> {
@@ -76,7 +79,7 @@ export async function runCerts({ controlSocket, stateDir, nowMs = Date.now }: Ce
       engine.names.abandonSnapshot();
       outbox.lose();
     },
-    handlers: { ...notificationHandlers({ engine, outbox, configure }), ...requestHandlers(engine, localCa) },
+    handlers: { ...notificationHandlers({ engine, outbox, configure }), ...requestHandlers(engine, localCa, () => resolvers) },
   });
   return {
     ...{ engine, housekeeping },
@@ -114,16 +117,27 @@ function notificationHandlers({ engine, outbox, configure }: Parts): Record<keyo
   };
 }
 
-function requestHandlers(engine: Engine, localCa: LocalCa): Record<keyof CertsRequests, Handler> {
+function requestHandlers(engine: Engine, localCa: LocalCa, resolvers: () => readonly string[]): Record<keyof CertsRequests, Handler> {
   return {
     renew: (params) => ({ names: engine.renew(params as CertsRequests['renew']['params']) }),
     'check-name': (params) => {
       const { name } = params as CertsRequests['check-name']['params'];
       return engine.acme ? engine.acme.check(name) : checkWithoutAcme(name);
     },
+    'find-texts': (params) => findTexts((params as CertsRequests['find-texts']['params']).name, resolvers()),
+    'forget-names': async (params) => ({ busy: await engine.forget((params as CertsRequests['forget-names']['params']).names) }),
     list: (params) => engine.list(params as CertsRequests['list']['params']),
     'local-ca': () => localCa.info(),
   };
+}
+
+async function findTexts(name: string, resolvers: readonly string[]): Promise<CertsRequests['find-texts']['result']> {
+  const dns = new DnsLookup(resolvers);
+  try {
+    return { texts: (await dns.texts(name)).slice(0, 64) };
+  } finally {
+    dns.close();
+  }
 }
 
 /** Two configurations in a row must not overtake each other. */

@@ -9,7 +9,7 @@ import type { LocalCa } from './local-ca.ts';
 import { LocalSigning } from './local-signing.ts';
 import { statusOf } from './name-status.ts';
 import type { NameStore } from './name-store.ts';
-import { type NameChanges, type NameEntry, Names } from './names.ts';
+import { isName, type NameChanges, type NameEntry, Names } from './names.ts';
 import type { Room } from './order-budgets.ts';
 import type { OrderLedger } from './order-ledger.ts';
 import { OrderPermit } from './order-permit.ts';
@@ -118,6 +118,14 @@ export class Engine {
     const page = rest.slice(0, listedAtOnce);
     const next = rest.length > page.length ? page.at(-1)?.name : undefined;
     return { names: page.map((entry) => this.statusOfEntry(entry)), ...(next !== undefined && { next }) };
+  }
+
+  /** Of names that nobody wants; answers with those that are worked on still, whose end would write them again. */
+  async forget(names: readonly string[]): Promise<string[]> {
+    const known = names.filter(isName);
+    const unwanted = known.filter((name) => !this.names.entries.has(name));
+    await inBatches(unwanted, loadedAtOnce, (name) => this.options.store.remove(name));
+    return known.filter((name) => this.names.entries.get(name)?.wanted === false);
   }
 
   async readIssued(name: string): Promise<IssuedCertificate | undefined> {

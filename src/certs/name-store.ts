@@ -33,6 +33,10 @@ export class NameStore {
     await this.records.removeOld(wanted, nowMs - keptUnwantedMs);
   }
 
+  async remove(name: string): Promise<void> {
+    await this.records.remove(name);
+  }
+
   async saveRecord({ name, record }: NameEntry): Promise<void> {
     await this.records.write('names', name, record);
   }

@@ -121,7 +121,7 @@ export class Names {
   }
 }
 
-function isName(name: string): boolean {
+export function isName(name: string): boolean {
   return name.length <= 253 && namePattern.test(name);
 }
 

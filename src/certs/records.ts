@@ -83,6 +83,11 @@ export class Records {
     await this.files.write(folder, fileNameOf(name), JSON.stringify(record));
   }
 
+  /** All of one name, if there is any. */
+  async remove(name: string): Promise<void> {
+    for (const folder of ['certificates', 'names'] as const) await this.files.remove(folder, fileNameOf(name));
+  }
+
   /** Records of names that nobody has wanted for so long that their certificates have expired. */
   async removeOld(wanted: Iterable<string>, beforeMs: number): Promise<void> {
     const files = new Set([...wanted].map(fileNameOf));

@@ -4,16 +4,26 @@ import { TenantdError } from '../base/errors.ts';
 type Questions = readonly [string, string];
 
 /** Asks on a terminal, and shows nothing of what is typed. */
-export async function askTwice(stdin: ReadStream, write: (text: string) => void, [first, second]: Questions): Promise<[string, string]> {
-  const { promise, resolve, reject } = Promise.withResolvers<[string, string]>();
+export async function askTwice(stdin: ReadStream, write: (text: string) => void, questions: Questions): Promise<[string, string]> {
+  const [first = '', second = ''] = await askHidden(stdin, write, questions);
+  return [first, second];
+}
+
+/** One answer a question. */
+export async function askHidden(
+  stdin: ReadStream,
+  write: (text: string) => void,
+  [first, ...others]: readonly [string, ...string[]],
+): Promise<string[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<string[]>();
   const lines = createHiddenLines();
-  let shown = 1;
+  let shown = 0;
   const hear = (text: string): void => {
     const event = lines.type(text);
     if (event !== 'more') return reject(event === 'interrupt' ? interrupted : ended);
-    const [one, two] = lines.typed();
-    if (one !== undefined && shown++ === 1) write(`\n${second}`);
-    if (one !== undefined && two !== undefined) resolve([one, two]);
+    const typed = lines.typed();
+    for (; shown < Math.min(typed.length, others.length); shown++) write(`\n${others[shown]}`);
+    if (typed.length > others.length) resolve(typed.slice(0, others.length + 1));
   };
   // Before it asks: what is typed at once must not be shown either.
   stdin.setRawMode(true);

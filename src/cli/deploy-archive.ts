@@ -11,8 +11,9 @@ export const ignoreFile = '.tenantdignore';
 /** A tar archive, plain or gzip, as it comes. */
 export type ArchiveChunks = AsyncIterable<Uint8Array>;
 
-/** Of a folder, which is packed while it is read, or of a file, as it is. Throws TENANTD_E_USAGE for anything else. */
+/** Of a folder, which is packed while it is read; of a file, or standard input, as it is. Throws TENANTD_E_USAGE for anything else. */
 export async function openArchive(path: string): Promise<ArchiveChunks> {
+  if (path === '-') return process.stdin as AsyncIterable<Buffer>;
   const found = await stat(path).catch((error: unknown) => {
     throw usage(errnoOf(error) === 'ENOENT' ? `${path} is not there` : `${path} can not be read: ${messageOf(error)}`);
   });

@@ -33,16 +33,25 @@ export function registerDeploy(app: Command, surroundings: Surroundings): void {
     .command('deploy')
     .description('make a folder or an archive the release that serves')
     .argument('<tenant/app>', 'the app, which need not be there yet')
-    .argument('<path>', 'a folder, or a .tar, .tar.gz or .tgz file')
+    .argument('<path>', 'a folder, or a .tar, .tar.gz or .tgz file; - for an archive on stdin')
     .option('--wait', 'also until the release before has served its last request')
     .addHelpText('after', help)
     .action(async (reference: string, path: string, _options: object, command: Command) => {
       const { json, ...options } = command.optsWithGlobals<DeployOptions>();
       const target = parseAppReference(reference);
       const result = await deploy(surroundings, target, path, options);
+      if (result.proposal !== undefined) throw proposed(target, result.proposal);
       if (json) writeJson(surroundings.terminal, { ...target, ...result });
       else surroundings.terminal.writeOut(renderDeployed(target, result));
     });
+}
+
+function proposed({ tenant, app }: AppReference, id: string): TenantdError {
+  return new TenantdError(
+    'TENANTD_E_PROPOSED',
+    `proposal ${id}: app-deploy of ${tenant}/${app} waits to be approved`,
+    `tenantctl approve ${id}`,
+  );
 }
 
 async function deploy(

@@ -1,47 +1,37 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { TenantdError } from '../base/errors.ts';
-import type { AccessRecord } from '../protocol/access.ts';
-import type { LogLine } from '../protocol/host.ts';
-import { renderAccessRecord } from './access-text.ts';
 import { connectDaemon } from './control-client.ts';
-import { printable } from './printable.ts';
+import { followLogs } from './log-follower.ts';
+import { accessLogs, appLogs, type LogEvent, type LogKind, type LogQuestion } from './log-kinds.ts';
+import { parseMoment } from './parse-moment.ts';
 import type { GlobalOptions, Surroundings } from './program.ts';
-import { formatCount } from './quantities.ts';
 import { parseLogSource } from './references.ts';
-import { type Terminal, writeJson } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 interface LogsOptions extends GlobalOptions {
   access?: boolean;
   follow?: boolean;
-  lines: number;
+  lines?: number;
+  since?: string;
+  until?: string;
 }
-
-/** What is the same for each kind of log. */
-interface LogEvent<Line> {
-  lines: Line[];
-  dropped: number;
-}
-
-interface LogKind<Line> {
-  method: 'logs' | 'access-logs';
-  /** What tells of new lines. */
-  event: 'log-lines' | 'access-lines';
-  render: (line: Line, terminal: Pick<Terminal, 'paint'>) => string;
-}
-
-const appLogs: LogKind<LogLine> = { method: 'logs', event: 'log-lines', render: renderLogLine };
-const accessLogs: LogKind<AccessRecord> = { method: 'access-logs', event: 'access-lines', render: renderAccessRecord };
 
 const maxLines = 10_000;
+const defaultLines = 100;
+/** Requests of two edges that write one file are out of order by about a second. */
+const overlapMs = 2_000;
 
 export function registerLogs(program: Command, surroundings: Surroundings): void {
+  const parseTime = (text: string): string => parseMoment(text, surroundings.now());
   program
     .command('logs')
     .description('show what apps print, or the requests they got')
     .argument('<tenant[/app]>', 'all apps of a tenant, or one')
     .option('--access', 'show the requests that came in for them')
-    .option('-f, --follow', 'go on with new lines until Ctrl-C')
-    .option('-n, --lines <count>', 'how many of the last lines to begin with', parseLineCount, 100)
+    .option('-f, --follow', 'go on with new lines until Ctrl-C, also over restarts of the daemon')
+    .option('-n, --lines <count>', 'the last lines to begin with (default: 100, or all with --since)', parseLineCount)
+    .option('--since <time>', '10m, 2h, 3d ago; today, yesterday; 2026-11-21T10:00', parseTime)
+    .option('--until <time>', 'as --since', parseTime)
     .addHelpText('after', jsonHelp)
     .action(async (source: string, _options: object, command: Command) => {
       const options = command.optsWithGlobals<LogsOptions>();
@@ -50,16 +40,30 @@ export function registerLogs(program: Command, surroundings: Surroundings): void
 }
 
 const jsonHelp = `
-With --json and --follow: one JSON object a line, {"time","app","worker",
-"line"} or {"dropped"}; with --access {"time","client","method","host","path",
-"status","bytesIn","bytesOut","ms","appMs","requestId","app","release",
-"protocol","tls","outcome"}, or {"time","dropped"} where requests were not
-logged. Queries of addresses are never logged.
+With --json: {"lines","dropped"}; with --follow as well: one JSON object a line,
+{"time","position","app","worker","line"} or {"dropped"}. With --access lines are
+{"time","client","method","host","path","status","bytesIn","bytesOut","ms",
+"appMs","requestId","app","release","protocol","tls","outcome"}, or
+{"time","dropped"} where requests were not logged. Queries of addresses are
+never logged. A line's position counts up by one in its app's log: what is
+missing was left out.
 
-Example: tenantctl logs -f acme/site`;
+Example: tenantctl logs -f --since 10m acme/site`;
 
-function print<Line>(kind: LogKind<Line>, surroundings: Surroundings, source: string, options: LogsOptions): Promise<void> {
-  return (options.follow ? followLogs : showLogs)(kind, surroundings, source, options);
+async function print<Line>(kind: LogKind<Line>, surroundings: Surroundings, source: string, options: LogsOptions): Promise<void> {
+  const { config, json, follow, since, until, lines = since === undefined ? defaultLines : undefined } = options;
+  if (follow && until !== undefined)
+    throw new TenantdError('TENANTD_E_USAGE', '--follow has no end: not with --until', 'leave one of both out');
+  const question = {
+    ...parseLogSource(source),
+    ...(lines !== undefined && { lines }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  };
+  if (follow) return followLogs(surroundings, { kind, question, config, json });
+  const show = (json ? jsonPrinter : textPrinter)(kind, surroundings.terminal);
+  for await (const event of readLogs(kind, surroundings, question, config)) show.event(event);
+  show.end();
 }
 
 function parseLineCount(text: string): number {
@@ -68,73 +72,61 @@ function parseLineCount(text: string): number {
   throw new InvalidArgumentError(`It is not a whole number from 0 to ${maxLines}.`);
 }
 
-async function showLogs<Line>(
-  { method, render }: LogKind<Line>,
-  surroundings: Surroundings,
-  source: string,
-  { config, json, lines }: LogsOptions,
-): Promise<void> {
-  const { terminal } = surroundings;
-  const params = { ...parseLogSource(source), lines, follow: false };
-  const channel = await connectDaemon(surroundings, config, {});
-  try {
-    const result = (await channel.request(method, params)) as { lines: Line[] };
-    if (json) writeJson(terminal, result);
-    else for (const line of result.lines) terminal.writeOut(render(line, terminal));
-  } finally {
-    channel.close();
-  }
-}
-
-/** Ends well by Ctrl-C only. */
-async function followLogs<Line>(
+/** Page after page, up to what is there now. */
+async function* readLogs<Line>(
   kind: LogKind<Line>,
   surroundings: Surroundings,
-  source: string,
-  { config, json, lines }: LogsOptions,
-): Promise<void> {
-  const params = { ...parseLogSource(source), lines, follow: true };
-  const show = createFollowPrinter(kind, surroundings.terminal, json);
-  // New lines can come in one packet with the answer, but belong behind it.
-  const { promise: answered, resolve: releaseEvents } = Promise.withResolvers<void>();
-  const channel = await connectDaemon(surroundings, config, {
-    [kind.event]: (event: unknown) => answered.then(() => show(event as LogEvent<Line>)),
-  });
-  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<'interrupted'>();
-  surroundings.terminal.onInterrupt(() => interrupt('interrupted'));
+  question: LogQuestion,
+  config: string,
+): AsyncGenerator<LogEvent<Line>> {
+  const until = question.until ?? new Date(surroundings.now()).toISOString();
+  const { lines: _, ...rest } = question;
+  const place = kind.place(question);
+  let left = question.lines ?? Infinity;
+  const channel = await connectDaemon(surroundings, config, {});
   try {
-    const follow = async () => {
-      const result = (await channel.request(kind.method, params)) as { lines: Line[] };
-      show({ lines: result.lines, dropped: 0 });
-      releaseEvents();
-      await channel.closed;
-      throw new TenantdError('TENANTD_E_UNREACHABLE', 'the daemon closed the connection', 'run the command again when the daemon is back');
-    };
-    await Promise.race([follow(), interrupted]);
+    for (let asked: object = question, isNew = true; ; asked = { ...rest, until, ...place.onward(isNew ? overlapMs : 0) }) {
+      const answer = (await channel.request(kind.method, { ...asked, follow: false })) as LogEvent<Line>;
+      const lines = place.note(answer).slice(0, left);
+      left -= lines.length;
+      yield { ...answer, lines };
+      if (left <= 0 || !kind.hasMore(answer, question) || (lines.length === 0 && !isNew)) return;
+      isNew = lines.length > 0;
+    }
   } finally {
     channel.close();
   }
 }
 
-function createFollowPrinter<Line>(
-  { render }: LogKind<Line>,
-  terminal: Terminal,
-  json: boolean | undefined,
-): (event: LogEvent<Line>) => void {
-  if (json) {
-    return ({ lines, dropped }) => {
-      for (const line of lines) terminal.writeOut(`${JSON.stringify(line)}\n`);
-      if (dropped > 0) terminal.writeOut(`${JSON.stringify({ dropped })}\n`);
-    };
-  }
-  return ({ lines, dropped }) => {
-    for (const line of lines) terminal.writeOut(render(line, terminal));
-    if (dropped > 0) terminal.writeErr(`tenantctl: ${formatCount(dropped, 'line')} left out: they came faster than they were read\n`);
+interface LogPrinter<Line> {
+  event(event: LogEvent<Line>): void;
+  end(): void;
+}
+
+function textPrinter<Line>({ render }: LogKind<Line>, terminal: Terminal): LogPrinter<Line> {
+  return {
+    event({ lines }) {
+      for (const line of lines) terminal.writeOut(render(line, terminal));
+    },
+    end() {},
   };
 }
 
-/** `time app/worker line`; a worker's id begins with its app's name, which is said once. */
-export function renderLogLine({ time, app, worker, line }: LogLine, { paint }: Pick<Terminal, 'paint'>): string {
-  const shortWorker = worker.startsWith(`${app}.`) ? worker.slice(app.length + 1) : worker;
-  return `${paint('dim', printable(time))} ${paint('bold', printable(`${app}/${shortWorker}`))} ${printable(line)}\n`;
+/** One document, written as it comes: it may be larger than memory. */
+function jsonPrinter<Line>(_: LogKind<Line>, terminal: Terminal): LogPrinter<Line> {
+  let before = '{\n  "lines": [';
+  let droppedLines = 0;
+  return {
+    event({ lines, dropped = 0 }) {
+      droppedLines += dropped;
+      for (const line of lines) {
+        terminal.writeOut(`${before}\n    ${JSON.stringify(line)}`);
+        before = ',';
+      }
+    },
+    end() {
+      terminal.writeOut(before === ',' ? '\n  ],' : `${before}],`);
+      terminal.writeOut(`\n  "dropped": ${droppedLines}\n}\n`);
+    },
+  };
 }

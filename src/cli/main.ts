@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { errnoOf } from '../base/errors.ts';
 import { sessionSignals, type SessionSignal } from '../protocol/terminal.ts';
 import { runTenantctl } from './run.ts';
+import { usualConfigFile } from './run-dir.ts';
 import { openSessionStreams } from './session-streams.ts';
 import { createPaint } from './terminal.ts';
 
@@ -13,7 +14,9 @@ const { env, stdout, stderr } = process;
 const colour = stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb';
 
 process.exitCode = await runTenantctl(process.argv.slice(2), {
-  configFile: env['TENANTD_CONFIG'] || '/etc/tenantd/tenantd.yaml',
+  configFile: env['TENANTD_CONFIG'] || usualConfigFile,
+  token: env['TENANTD_TOKEN'],
+  sshCommand: env['SSH_ORIGINAL_COMMAND'],
   isRoot: process.geteuid?.() === 0,
   doctorProgram: fileURLToPath(new URL('./doctor.js', import.meta.url)),
   now: Date.now,

@@ -1,21 +1,35 @@
 import { Command } from 'commander';
 import { version } from '../base/version.ts';
 import { registerApp } from './app-command.ts';
+import { registerAudit } from './audit-command.ts';
+import { registerApprove, registerDeny } from './approve-command.ts';
 import { registerCert } from './cert-command.ts';
 import { registerCheck } from './check-command.ts';
+import { registerDiff } from './diff-command.ts';
 import { registerDoctor } from './doctor-command.ts';
 import { registerDomain } from './domain-command.ts';
 import { registerExec } from './exec-command.ts';
+import { registerFaults } from './faults-command.ts';
 import { registerGrants } from './grants-command.ts';
 import { registerLogs } from './logs-command.ts';
+import { registerPlan } from './plan-command.ts';
+import { registerMetrics } from './metrics-command.ts';
+import { registerProposal } from './proposal-command.ts';
 import { registerReload } from './reload-command.ts';
 import { registerSchedule } from './schedule-command.ts';
 import { registerSchema } from './schema-command.ts';
 import { registerSecret } from './secret-command.ts';
 import type { SessionStreams } from './session-streams.ts';
 import { registerShell } from './shell-command.ts';
+import { registerSsh } from './ssh-command.ts';
+import { assertAllowedBySsh } from './ssh-rules.ts';
 import { registerStatus } from './status-command.ts';
+import { registerTemplate } from './template-command.ts';
+import { registerTenant } from './tenant-command.ts';
 import type { Terminal } from './terminal.ts';
+import { registerToken } from './token-command.ts';
+import { findToken } from './token-source.ts';
+import { registerUsage } from './usage-command.ts';
 import { registerVerify } from './verify-command.ts';
 
 /** What main.ts read from the process. */
@@ -24,6 +38,16 @@ export interface Surroundings {
   /** The configuration file when `--config` is not given. */
   configFile: string;
   isRoot: boolean;
+  /** Of TENANTD_TOKEN. */
+  token?: string | undefined;
+  /** Reads the token that was given, when the daemon is asked; by default made here, of the options. */
+  findToken?: () => Promise<string | undefined>;
+  /** SSH_ORIGINAL_COMMAND. */
+  sshCommand?: string | undefined;
+  /** What is asked for comes from there: it may do less. */
+  isOverSsh?: boolean;
+  /** `runTenantctl`, for a command that has another in it. */
+  runAgain?: (args: readonly string[], surroundings: Surroundings) => Promise<number>;
   /** What looks at the machine for `doctor`; of the build alone. */
   doctorProgram?: string;
   now: () => number;
@@ -38,13 +62,14 @@ export interface GlobalOptions {
 
 export type SetExitCode = (code: number) => void;
 
-export function createProgram(surroundings: Surroundings, setExitCode: SetExitCode): Command {
-  const { terminal } = surroundings;
+export function createProgram(given: Surroundings, setExitCode: SetExitCode): Command {
+  const { terminal } = given;
   // The settings come first: commands take a copy of them when they are made.
   const program = new Command('tenantctl')
     .description('Shows and steers the tenants of this machine.')
     .version(version)
-    .option('--config <file>', "the daemon's configuration file (TENANTD_CONFIG)", surroundings.configFile)
+    .option('--config <file>', "the daemon's configuration file (TENANTD_CONFIG)", given.configFile)
+    .option('--token-file <file>', 'who asks, instead of root: a file with a token (TENANTD_TOKEN has it itself)')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -60,20 +85,38 @@ export function createProgram(surroundings: Surroundings, setExitCode: SetExitCo
       outputError: () => {},
     })
     .exitOverride();
+  const surroundings: Surroundings = {
+    ...given,
+    findToken: given.findToken ?? (() => findToken({ variable: given.token, file: program.opts<{ tokenFile?: string }>().tokenFile })),
+  };
+  if (given.isOverSsh) program.hook('preAction', (_, command) => assertAllowedBySsh(command));
   registerStatus(program, surroundings);
   registerCheck(program, surroundings, setExitCode);
+  registerDiff(program, surroundings);
   registerReload(program, surroundings);
   registerLogs(program, surroundings);
+  registerAudit(program, surroundings, setExitCode);
   registerGrants(program, surroundings);
+  registerFaults(program, surroundings);
+  registerPlan(program, surroundings);
   registerApp(program, surroundings);
   registerDomain(program, surroundings, setExitCode);
   registerCert(program, surroundings);
   registerSecret(program, surroundings);
+  registerTenant(program, surroundings, setExitCode);
+  registerTemplate(program, surroundings, setExitCode);
   registerSchedule(program, surroundings, setExitCode);
+  registerToken(program, surroundings);
+  registerProposal(program, surroundings);
+  registerApprove(program, surroundings);
+  registerDeny(program, surroundings);
   registerDoctor(program, surroundings, setExitCode);
   registerVerify(program, surroundings, setExitCode);
   registerShell(program, surroundings, setExitCode);
   registerExec(program, surroundings, setExitCode);
+  registerUsage(program, surroundings);
+  registerMetrics(program, surroundings);
   registerSchema(program, surroundings);
+  registerSsh(program, surroundings, setExitCode);
   return program;
 }

@@ -47,8 +47,9 @@ function cellsOf(release: ReleaseStatus, nowMs: number): string[] {
   ];
 }
 
-function stateOf({ current, previous, failure }: ReleaseStatus): string {
+function stateOf({ current, previous, proposal, failure }: ReleaseStatus): string {
   if (current) return 'current';
+  if (proposal !== undefined) return `proposed ${proposal}`;
   if (previous) return 'previous';
   return failure === undefined ? '' : 'taken back';
 }

@@ -1,12 +1,12 @@
 import { type Command, CommanderError } from 'commander';
 import { TenantdError } from '../base/errors.ts';
-import { exitCodeOf, reportError, toTenantdError } from './error-report.ts';
+import { exitCodeOf, reportError, reportProposed, toTenantdError } from './error-report.ts';
 import { createProgram, type Surroundings } from './program.ts';
 
 /** One call of `tenantctl`; answers its exit code. */
 export async function runTenantctl(args: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode = 0;
-  const program = createProgram(surroundings, (code) => {
+  const program = createProgram({ ...surroundings, runAgain: runTenantctl }, (code) => {
     exitCode = code;
   });
   try {
@@ -15,6 +15,7 @@ export async function runTenantctl(args: readonly string[], surroundings: Surrou
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const known = error instanceof CommanderError ? usageError(error, commandIn(program, args)) : toTenantdError(error);
+    if (known.code === 'TENANTD_E_PROPOSED') return reportProposed(surroundings.terminal, known, asksForJson(args));
     reportError(surroundings.terminal, known, asksForJson(args));
     return exitCodeOf(known);
   }

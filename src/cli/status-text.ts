@@ -1,7 +1,9 @@
 import type { AppStatus, Status, TenantStatus } from '../protocol/control.ts';
+import { lastFaultWords } from './fault-text.ts';
 import { printable } from './printable.ts';
 import { renderProblem } from './problem-text.ts';
 import { formatBytes, formatCount, formatDuration } from './quantities.ts';
+import { describeMark } from './tenant-mark-text.ts';
 import type { Paint } from './terminal.ts';
 import { wrapText } from './wrap-text.ts';
 
@@ -63,15 +65,17 @@ function renderTenant(tenant: TenantStatus, widths: Widths, layout: StatusLayout
   );
   const name = printable(tenant.name);
   const besides = name.length + tenant.state.length + figures.length + 2 * gap.length <= width;
-  const idle = tenant.apps.length === 0 ? [`${indent}it has no apps: put one in its folder apps/`] : [];
+  const idle = tenant.apps.length === 0 && !tenant.mark ? [`${indent}it has no apps: put one in its folder apps/`] : [];
   return [
     paint('bold', name) + gap + paintState(tenant.state, tenant.state, paint) + (besides ? gap + figures : ''),
     ...(besides ? [] : wrapText(figures, width, indent)),
+    ...(tenant.mark ? wrapText(describeMark(tenant.mark, layout.nowMs), width, indent) : []),
     ...(layout.full ? wrapText(`domains: ${tenant.domains.map(printable).join(', ') || 'none'}`, width, indent) : []),
     ...(layout.full ? renderNetwork(tenant, width) : []),
     ...idle,
     ...tenant.apps.flatMap((app) => renderApp(app, widths, layout)),
     ...tenant.problems.flatMap((problem) => renderProblem(problem, { width, paint, indent })),
+    ...(tenant.lastFault ? wrapText(`last fault ${lastFaultWords(tenant.lastFault, layout.nowMs)}`, width, indent) : []),
   ];
 }
 

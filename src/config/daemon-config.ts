@@ -94,6 +94,7 @@ function listensOnce(config: DaemonConfig, source: YamlSource): Problem[] {
     ...config.http.listen.map((address, index) => ({ address, path: ['http', 'listen', index] })),
     ...(config.https?.listen ?? []).map((address, index) => ({ address, path: ['https', 'listen', index] })),
     ...(config.console ? [{ address: config.console.listen, path: ['console', 'listen'] }] : []),
+    ...(config.metrics && 'host' in config.metrics.listen ? [{ address: config.metrics.listen, path: ['metrics', 'listen'] }] : []),
   ].map(({ address, path }) => ({ name: `${address.host} port ${address.port}`, path }));
   return places
     .filter(({ name }, index) => places.findIndex((other) => other.name === name) < index)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { acmeSchema } from './acme-schema.ts';
 import { parseIpBlock, parseListenAddress, parsePrivatePool, parseResolver } from './addresses.ts';
+import { parseSocketAddress } from './socket-address.ts';
 import { absolutePath } from './path-values.ts';
 import { planSchema } from './plans.ts';
 import { durationBetween, planName, sizeBetween, textAs, wholeNumber } from './values.ts';
@@ -50,6 +51,7 @@ export const daemonSchema = z
       .strictObject({
         maxBytes: sizeBetween('64K', '1T', 'Size of one log file').prefault('50M'),
         keep: wholeNumber(1, 1_000, 'How many log files are kept').prefault(5),
+        journal: z.boolean().default(false).meta({ description: "What apps print goes to the system's journal, too" }),
       })
       .prefault({})
       .meta({ description: 'Logs of one app' }),
@@ -86,6 +88,22 @@ export const daemonSchema = z
       })
       .prefault({})
       .meta({ description: 'What tenantctl app deploy makes' }),
+    removal: z
+      .strictObject({
+        keepFor: durationBetween('0s', '3650d', 'How long the data of a tenant that was removed is kept').prefault('7d'),
+      })
+      .prefault({})
+      .meta({ description: 'What tenantctl tenant remove does' }),
+    usage: z
+      .strictObject({
+        keep: durationBetween('1d', '3650d', 'How long it is kept what tenants used').prefault('400d'),
+      })
+      .prefault({})
+      .meta({ description: 'What tenantctl usage shows' }),
+    metrics: z
+      .strictObject({ listen: textAs(parseSocketAddress, 'Where Prometheus asks: address:port, or unix:PATH', '127.0.0.1:9701') })
+      .exactOptional()
+      .meta({ description: 'Figures for Prometheus; absent: none' }),
     shells: z
       .strictObject({
         record: z.boolean().default(false).meta({ description: 'Keep what shells and commands print, below logDir' }),

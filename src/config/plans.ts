@@ -111,6 +111,13 @@ export function filesOf({ diskBytes, files }: Pick<Plan, 'diskBytes' | 'files'>)
   return files ?? Math.min(4_000_000_000, Math.max(1_000, Math.floor(diskBytes / bytesPerFile)));
 }
 
+/** By the keys of tenantd.yaml, in their order there; sizes in bytes, times in ms. */
+export function limitsByKey(plan: Plan): Record<string, number> {
+  const { memoryBytes: memory, cpu, processes, diskBytes: disk, requests } = plan;
+  const ofRequests = Object.entries(requestLimits).map(([key, name]) => [key, requests[name]] as const);
+  return { memory, cpu, processes, disk, files: filesOf(plan), ...Object.fromEntries(ofRequests) };
+}
+
 function toRequestLimits(given: { [Key in RequestKey]?: number | undefined }): Partial<RequestLimits> {
   const keys = (Object.keys(requestLimits) as RequestKey[]).filter((key) => given[key] !== undefined);
   return Object.fromEntries(keys.map((key) => [requestLimits[key], given[key]]));

@@ -64,11 +64,22 @@ type Table = Map<string, Map<string, AppName>>;
 
 function addWrittenRoutes(apps: readonly NamedApp[], request: RouteRequest, table: Table): Problem[] {
   return apps.flatMap((app) =>
-    (app.routes ?? []).flatMap((route, index): Problem[] => {
+    (app.routes ?? []).flatMap((written, index): Problem[] => {
+      const route = { ...written, host: standIn(written.host, request.domains) };
       const fault = hostFault(route.host, request) ?? addRoute(table, route, app.app);
       return fault ? [{ ...fault, ...placeOf(app, request.tenant, index) }] : [];
     }),
   );
+}
+
+/** The domain that is there instead of one that a route names. */
+function standIn(host: string, domains: readonly TenantDomain[]): string {
+  const exact = domains.find(({ insteadOf }) => insteadOf === host);
+  if (exact) return exact.name;
+  const over = domains.find(
+    ({ name, insteadOf }) => insteadOf?.startsWith('*.') && name.startsWith('*.') && host.endsWith(insteadOf.slice(1)),
+  );
+  return over?.insteadOf === undefined ? host : host.slice(0, 1 - over.insteadOf.length) + over.name.slice(1);
 }
 
 type Fault = Pick<Problem, 'code' | 'message' | 'fix'>;

@@ -22,6 +22,7 @@ export interface TenantConfig {
   egress: TenantFile['network']['egress'];
   grants: TenantFile['grants'];
   branding: TenantFile['branding'];
+  schedules: TenantFile['schedules'];
 }
 
 /** A certificate of the operator's own, and where tenant.yaml says so. */
@@ -69,9 +70,10 @@ function parse(text: string, file: string, context: TenantContext): Parsed {
 
 function resolve(file: TenantFile, source: YamlSource, { plans, defaultPlan }: TenantContext): TenantConfig {
   const plan = file.plan ?? defaultPlan;
-  const { domains, grants, branding } = file;
+  const { domains, grants, branding, schedules } = file;
   const limits = applyLimits(plans?.get(plan) ?? starterPlan, file.limits);
-  return { domains, plan, limits, idleMs: file.idle, tls: resolveTls(file, source), egress: file.network.egress, grants, branding };
+  const tls = resolveTls(file, source);
+  return { domains, plan, limits, idleMs: file.idle, tls, egress: file.network.egress, grants, branding, schedules };
 }
 
 function resolveTls({ tls: { redirect, hsts, certificate, key } }: TenantFile, source: YamlSource): TenantConfig['tls'] {

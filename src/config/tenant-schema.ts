@@ -10,6 +10,8 @@ export interface TenantDomain {
   name: string;
   /** Requests are sent on to this domain of the same tenant. */
   redirectTo?: string;
+  /** Routes that name this one are for `name`: as the tenant is a copy of one that has it. */
+  insteadOf?: string;
 }
 
 const maxDomains = 5_000;
@@ -28,6 +30,11 @@ const domainEntry = z.union([
   z.strictObject({
     name: domain,
     redirectTo: textAs(parseRedirectTarget, 'A domain of the same tenant', 'acme.example').exactOptional(),
+    insteadOf: textAs(
+      parseDomainName,
+      "Routes of its apps that name this are for it: of a copy of another tenant's",
+      'acme.example',
+    ).exactOptional(),
   }),
 ]);
 
@@ -84,6 +91,7 @@ export const tenantSchema = z
         errorPages: insidePath('A folder with pages of your own', 'pages').exactOptional(),
       })
       .prefault({}),
+    schedules: z.enum(['on', 'paused']).default('on').meta({ description: 'Whether schedules of its apps run by themselves' }),
     idle: idleTime.prefault('10m').meta({ description: 'How long without a request before an app sleeps; or never' }),
   })
   .meta({ title: 'tenant.yaml', description: 'One tenant of tenantd' });

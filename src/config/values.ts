@@ -61,7 +61,10 @@ export function sizeBetween(least: string, most: string, description: string): z
 
 export function durationBetween(least: string, most: string, description: string): z.ZodType<number, string> {
   const range = `between ${least} and ${most}`;
-  return textAs((text) => between(parseDuration(text), parseDuration(least), parseDuration(most), range), description, '30s');
+  const [leastMs, mostMs] = [parseDuration(least, Infinity), parseDuration(most, Infinity)];
+  // What no timer may wait for can be a time all the same.
+  const maxMs = 'value' in mostMs ? Math.max(maxDurationMs, mostMs.value) : maxDurationMs;
+  return textAs((text) => between(parseDuration(text, maxMs), leastMs, mostMs, range), description, '30s');
 }
 
 function between(parsed: Parsed<number>, least: Parsed<number>, most: Parsed<number>, range: string): Parsed<number> {

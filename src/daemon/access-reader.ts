@@ -10,9 +10,17 @@ import type { Sandbox } from './sandbox-registry.ts';
 
 /** What the edges logged of a tenant's requests, read by jobs of the edges' user. Root never opens the files. */
 export interface AccessReader {
-  read(tenant: TenantName, app: AppName | undefined, lines: number): Promise<AccessRecord[]>;
+  read(tenant: TenantName, query: AccessQuery): Promise<AccessRecord[]>;
   /** The same, and from then on `onLines` is called, until `stop`, or until the job is `ended` by something else. */
-  follow(tenant: TenantName, app: AppName | undefined, lines: number, onLines: (event: AccessLinesEvent) => void): Promise<Following>;
+  follow(tenant: TenantName, query: AccessQuery, onLines: (event: AccessLinesEvent) => void): Promise<Following>;
+}
+
+export interface AccessQuery {
+  app?: AppName | undefined;
+  /** The newest; absent: as many as fit. */
+  lines?: number | undefined;
+  since?: string | undefined;
+  until?: string | undefined;
 }
 
 interface Following {
@@ -34,15 +42,14 @@ export function createAccessReader(machine: Machine): AccessReader {
   }
 
   return {
-    async read(tenant, app, lines) {
-      const request = { job: 'access-logs', lines, ...(app !== undefined && { app }) } as const;
-      return parseAnswer(await runJob(machine, ownerFor(tenant), request)).lines;
+    async read(tenant, query) {
+      return parseAnswer(await runJob(machine, ownerFor(tenant), { job: 'access-logs', ...query })).lines;
     },
-    async follow(tenant, app, lines, onLines) {
+    async follow(tenant, { app, lines, since }, onLines) {
       if (followers >= maxFollowers) {
         throw new TenantdError('TENANTD_E_INVALID_REQUEST', `${maxFollowers} readers follow access logs already`, 'end one of them');
       }
-      const request = { job: 'follow-access-logs', lines, ...(app !== undefined && { app }) } as const;
+      const request = { job: 'follow-access-logs', app, lines, since } as const;
       followers += 1;
       const started = startJob(machine, ownerFor(tenant), request);
       const ended = started

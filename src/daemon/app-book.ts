@@ -4,7 +4,7 @@ import type { Problem } from '../base/problem.ts';
 import { type AppManifest, appManifestSchema } from '../config/app-manifest.ts';
 import type { Plan } from '../config/plans.ts';
 import type { AppSpec } from '../protocol/host.ts';
-import { type AppOrder, clampToPlan, generationKeyOf, toAppSpec } from './app-order.ts';
+import { type AppOrder, clampToPlan, generationKeyOf, mayGoOn, toAppSpec } from './app-order.ts';
 import type { AppFolder } from './desired.ts';
 import type { Store, StoredApp } from './store.ts';
 
@@ -94,6 +94,12 @@ export function createAppBook({ store, tenant, limits, sharedBy }: AppBookParts)
     return generation;
   }
 
+  /** New workers of it may have larger sizes than those that run; a smaller plan later is compared with the largest. */
+  function goOn(app: AppName, stored: StoredApp, generationKey: string): number {
+    if (generationKey !== stored.generationKey) remember(app, { ...stored, generationKey });
+    return stored.generation;
+  }
+
   /** False when the disk is full, say: then what runs goes on, and the next look tries again. */
   function remember(app: AppName, stored: StoredApp): boolean {
     try {
@@ -126,7 +132,9 @@ export function createAppBook({ store, tenant, limits, sharedBy }: AppBookParts)
       if (!stored || !manifest) return undefined;
       const order = orderOf(app, manifest, release);
       const generationKey = keyOf(app, order, folderId);
-      const generation = generationKey === stored.generationKey ? stored.generation : bump(app, { ...stored, generationKey });
+      const generation = mayGoOn(stored.generationKey, generationKey)
+        ? goOn(app, stored, generationKey)
+        : bump(app, { ...stored, generationKey });
       const stopped = isAsleep || store.lifecycle.isStopped(tenant, app);
       return { order, served: order, spec: toAppSpec(app, order, { generation, stopped }) };
     },

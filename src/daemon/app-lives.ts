@@ -28,7 +28,7 @@ export function createAppLives(parts: {
   /** In the order of `appSightings`. */
   function sight(app: AppName): AppSighting {
     if (picture.isBroken(app)) return 'broken';
-    if (picture.isStopped(app)) return 'stopped';
+    if (picture.isStopped(app) || picture.desired()?.suspended) return 'stopped';
     if (isTrying(app)) return 'trying';
     if (picture.asleepSince(app) !== undefined) return 'asleep';
     if (isServing(app)) return 'serving';

@@ -59,17 +59,30 @@ export function tmpInodesOf(plan: Plan): number {
   return Math.max(1_000, Math.floor(tmpBytesOf(plan) / bytesPerTmpInode));
 }
 
+/** What of the plan a worker is started with, and keeps until it ends: V8's heap, and all memory that it can write files to. */
+export interface WorkerSize {
+  heapMegabytes: number;
+  tmpBytes: number;
+}
+
 /**
- * Changes exactly when running workers have to be replaced. `folderId` tells one directory from another of the same name (a release is
- * told by its id), `secretsRevision` which secrets it gets, set when, `sharedBy` what it can read of others.
+ * What running workers were started from: the sizes of it at its end, see `mayGoOn`. `folderId` tells one directory from another of the
+ * same name (a release is told by its id), `secretsRevision` which secrets it gets, set when, `sharedBy` what it can read of others.
  */
 export function generationKeyOf(order: AppOrder, folderId: string, secretsRevision: string, sharedBy: readonly string[] = []): string {
   const { kind, entry, command, root, env, health, sandbox } = order.manifest;
   const { heapMegabytes, tmpBytes, release } = order;
   const code = release === localRelease ? folderId : release;
   return createHash('sha256')
-    .update(JSON.stringify([code, kind, entry, command, root, env, health, sandbox, heapMegabytes, tmpBytes, secretsRevision, sharedBy]))
-    .digest('hex');
+    .update(JSON.stringify([code, kind, entry, command, root, env, health, sandbox, secretsRevision, sharedBy]))
+    .digest('hex')
+    .concat(` ${heapMegabytes} ${tmpBytes}`);
+}
+
+/** Whether workers that were started from one may go on where another is wanted: in a larger plan, but not beyond a smaller one. */
+export function mayGoOn(startedFrom: string, wanted: string): boolean {
+  const [[code, ...sizes], [wantedCode, ...wantedSizes]] = [startedFrom.split(' '), wanted.split(' ')];
+  return code === wantedCode && sizes.every((size, index) => Number(size) <= Number(wantedSizes[index]));
 }
 
 export function toAppSpec(app: AppName, order: AppOrder, current: { generation: number; stopped: boolean }): AppSpec {
@@ -118,9 +131,11 @@ function permissionOptions(appFolder: string): string[] {
 }
 
 /** Undefined for a static app: it has no workers. */
-export function toWorkerSettings({ manifest, workers, maxWorkers }: AppOrder): WorkerSettings | undefined {
+export function toWorkerSettings({ manifest }: Pick<AppOrder, 'manifest'>): WorkerSettings | undefined {
+  // Whether the plan, or the operator, allows more at the moment: that may change while it runs.
+  const isElastic = manifest.workers.max > manifest.workers.min;
   if (manifest.kind === 'node' && manifest.entry !== undefined)
-    return { kind: 'node', entry: manifest.entry, ...(maxWorkers > workers && { reportLoad: true as const }) };
+    return { kind: 'node', entry: manifest.entry, ...(isElastic && { reportLoad: true as const }) };
   if (manifest.kind === 'command' && manifest.command !== undefined) return { kind: 'command', command: [...manifest.command] };
   return undefined;
 }

@@ -4,7 +4,7 @@ import type { AppState } from '../protocol/control.ts';
 export const appSightings = [
   /** Its manifest can't be used, and nothing of it runs. */
   'broken',
-  /** The operator stopped it. */
+  /** The operator stopped it, or suspended its tenant. */
   'stopped',
   /** A release is tried, beside what serves or in the place of nothing. */
   'trying',

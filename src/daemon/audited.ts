@@ -1,5 +1,5 @@
+import type { AuditRows } from './audit-rows.ts';
 import { outcomeOf } from './control-server.ts';
-import type { Store } from './store.ts';
 
 export interface AuditedChange {
   /** '' for the daemon itself. */
@@ -13,21 +13,18 @@ export interface AuditedChange {
 export type Audited = <Result>(what: AuditedChange, change: () => Promise<Result>) => Promise<Result>;
 
 /** Makes a change and writes it to the audit trail, done or not. */
-export function createAudited(store: Pick<Store, 'appendAudit' | 'assertWritable'>): Audited {
+export function createAudited({ audit }: { audit: Pick<AuditRows, 'begin'> }): Audited {
   return async ({ tenant, action, actor, look }, change) => {
     // What could not be put on record is not begun.
-    store.assertWritable();
-    const before = JSON.stringify(look());
-    const write = (outcome: string): void => {
-      store.appendAudit({ tenant, action, actor, before, after: JSON.stringify(look()), outcome, time: new Date().toISOString() });
-    };
+    const end = audit.begin({ tenant, action, actor, before: JSON.stringify(look()) });
+    let result: Awaited<ReturnType<typeof change>>;
     try {
-      const result = await change();
-      write('done');
-      return result;
+      result = await change();
     } catch (error) {
-      write(outcomeOf(error));
+      end(JSON.stringify(look()), outcomeOf(error));
       throw error;
     }
+    end(JSON.stringify(look()), 'done');
+    return result;
   };
 }

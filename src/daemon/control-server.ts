@@ -5,30 +5,60 @@ import type { Log } from '../base/log.ts';
 import { listenUnixSocket } from '../privileged/sockets.ts';
 import { type Channel, createChannel, type Handler } from '../protocol/channel.ts';
 import { controlCalls } from '../protocol/control.ts';
+import { type CallName, decide, type Who } from './policy.ts';
 
-type CallName = keyof typeof controlCalls;
-
-/** Who asks: known by the socket the request came in on. */
+/** Who asks: known by the socket the request came in on, and by the token that it was opened with. */
 export interface Caller {
   /** As the audit trail has it. */
   actor: string;
+  who: Who;
   /** For what comes after an answer; ends with the connection. */
   channel: Channel;
 }
 
 export type ControlOperations = { [Call in CallName]: (params: z.infer<(typeof controlCalls)[Call]>, caller: Caller) => unknown };
 
+/** What stands between a call and its operation, besides the policy. */
+export interface Gate {
+  /** Throws when there are too many; answers with what to call at the end. */
+  enter(who: Who, call: CallName): () => void;
+  onDenied(caller: Caller, call: CallName, error: TenantdError): void;
+  propose: (call: CallName, params: unknown, caller: Caller) => unknown;
+}
+
+/** The handlers of a connection; `caller` throws when it may ask nothing any more. */
+export type HandlersFor = (caller: () => Caller) => Record<string, Handler>;
+
+/** Every call of everybody comes through here: by its schema and the policy to its operation. */
+export function createDispatch(operations: ControlOperations, gate: Gate): HandlersFor {
+  async function answer(call: CallName, given: unknown, caller: Caller): Promise<unknown> {
+    const leave = gate.enter(caller.who, call);
+    try {
+      const decision = decide(caller.who, call, parseParams(controlCalls[call], given));
+      if (decision.verdict === 'no') {
+        gate.onDenied(caller, call, decision.error);
+        throw decision.error;
+      }
+      if (decision.verdict === 'propose') return await gate.propose(call, decision.params, caller);
+      return await (operations[call] as Operation)(decision.params, caller);
+    } finally {
+      leave();
+    }
+  }
+
+  const names = Object.keys(controlCalls) as CallName[];
+  return (caller) => Object.fromEntries(names.map((name) => [name, (params: unknown) => answer(name, params, caller())]));
+}
+
+export type Operation = (params: unknown, caller: Caller) => unknown;
+
 /** Listens on the operator's socket, which only root can open. Answers with a function that closes it and all connections. */
-export async function startControlServer(options: {
-  socket: string;
-  operations: ControlOperations;
-  log: Log;
-}): Promise<() => Promise<void>> {
+export async function startControlServer(options: { socket: string; handlersFor: HandlersFor; log: Log }): Promise<() => Promise<void>> {
   const connections = new Set<Channel>();
   const server = net.createServer((stream) => {
     const channel: Channel = createChannel({
       stream,
-      handlers: handlersFor(options.operations, () => ({ actor: 'operator', channel })),
+      handlers: options.handlersFor(() => ({ actor: 'operator', who: { role: 'operator' }, channel })),
       onFault: (error) => options.log.debug({ error: error.message }, 'a control connection failed'),
     });
     connections.add(channel);
@@ -39,18 +69,6 @@ export async function startControlServer(options: {
     for (const channel of connections) channel.close();
     await close();
   };
-}
-
-function handlersFor(operations: ControlOperations, caller: () => Caller): Record<string, Handler> {
-  return Object.fromEntries(
-    Object.entries(controlCalls).map(([name, schema]) => [
-      name,
-      (params: unknown) => {
-        const operation = operations[name as CallName] as (params: unknown, caller: Caller) => unknown;
-        return operation(parseParams(schema, params), caller());
-      },
-    ]),
-  );
 }
 
 function parseParams(schema: z.ZodType, params: unknown): unknown {

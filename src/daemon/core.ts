@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import { isTenantName, type TenantName } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import { version } from '../base/version.ts';
@@ -10,23 +12,24 @@ import type { DesiredTenant } from './desired.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { readCertsConfiguration } from './certs-configuration.ts';
 import { certsRole } from './certs-sandbox.ts';
-import { networkStatus } from './egress-status.ts';
 import { releaseEgress, takeUpResolver } from './egress-take-up.ts';
+import { noteDaemonFile, noteTenantGone } from './file-trail.ts';
 import type { Fleet } from './fleet.ts';
 import { createTurns } from './in-turn.ts';
 import { jobRole } from './manifests.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 import type { Shares } from './shares.ts';
-import { brokenStatus, tenantStatus } from './status.ts';
 import { sessionRole } from './shell-sessions.ts';
 import type { State } from './state.ts';
 import { createTenant, type Tenant, type TenantContext } from './tenant.ts';
+import { tenantStatuses } from './tenant-statuses.ts';
 import { hostRole } from './tenant-host.ts';
 import { workerRole } from './workers.ts';
 
 const edgeGraceMs = 10_000;
 const tryAgainMs = 5_000;
+const leaveMs = 10_000;
 
 export interface DaemonState {
   config: DaemonConfig;
@@ -72,6 +75,7 @@ export function createCore(parts: CoreParts) {
 
   function carryOut(changed: readonly TenantName[]): void {
     scanLater(fleet.isOwing());
+    for (const name of changed) if (!fleet.desired(name) && tenants.get(name)?.picture.desired()) noteTenantGone(context, name);
     setTogether(
       context,
       changed.map((name) => [tenantNamed(name), fleet.desired(name)]),
@@ -141,10 +145,23 @@ export function createCore(parts: CoreParts) {
     });
   }
 
+  /** Marks of tenants have changed. */
+  function remark(): Promise<void> {
+    return inTurn(async () => {
+      const changed = fleet.remark();
+      carryOut(changed);
+      for (const name of changed) {
+        await tenants.get(name)?.certificate.look();
+        tellNames(name);
+      }
+    });
+  }
+
   async function reloadConfig(): Promise<void> {
     const { config, problems } = await loadDaemonConfig(parts.configFile);
     state.configProblems = [...problems];
     if (!config) return log.warn({ problems: problems.length }, 'tenantd.yaml is broken: the last good version stays');
+    noteDaemonFile(context, config);
     state.configProblems = [...problems, ...restartProblems(state.config, config, parts.configFile)];
     await configureCerts(config);
     context.sessions.configure(config.shells);
@@ -194,11 +211,8 @@ export function createCore(parts: CoreParts) {
   }
 
   function status(only?: TenantName): Status {
-    const shown = [
-      ...[...tenants.values()].map((tenant) => tenantStatus(machine, tenant, networkStatus(context, tenant.name))),
-      ...fleet.broken().map(brokenStatus),
-    ];
-    const wanted = shown.filter(({ name }) => only === undefined || name === only).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const shown = tenantStatuses(context, fleet, tenants.values());
+    const wanted = shown.filter(({ name }) => only === undefined || name === only);
     return { ...ownStatus(state, edge.edgePids(), certs?.pid() ?? 0), problems: daemonProblems(), tenants: wanted };
   }
 
@@ -206,28 +220,18 @@ export function createCore(parts: CoreParts) {
     await reconciler.idle();
     // Whatever was found on the disk, or not: now nothing is wanted.
     state.hasScanned = true;
-    for (const tenant of tenants.values()) {
-      tenant.picture.setDesired(undefined);
-      reconciler.request(tenant.name);
-    }
+    for (const { picture } of tenants.values()) picture.setDesired(undefined);
+    for (const name of tenants.keys()) reconciler.request(name);
     // First what comes in, so that what the apps still serve can end.
     await Promise.all([edge.stop(edgeGraceMs), certs?.stop()]);
     await reconciler.idle();
     reconciler.stop();
-    const left = [...tenants.values()].filter((tenant) => !tenant.isGone());
-    for (const { name } of left) log.error({ tenant: name }, 'something of the tenant could not be stopped');
+    tellLeft(log, tenants);
   }
 
   return {
-    takeUp,
-    inBackground,
-    rescan,
-    refresh,
-    reloadConfig,
-    reload,
-    status,
-    stopAll,
-    tellNames,
+    ...{ takeUp, inBackground, rescan, refresh, remark, reloadConfig, reload, status, stopAll, tellNames },
+    leaveAll: () => leave(reconciler),
     tenants: () => [...tenants.values()],
     findTenant: (name: string) => (isTenantName(name) ? tenants.get(name) : undefined),
     noteWatchProblem: (problem: Problem) => watchProblems.splice(0, watchProblems.length, problem),
@@ -246,6 +250,17 @@ function setTogether({ store, log }: TenantContext, changes: readonly (readonly 
     log.error({ error: messageOf(error) }, 'what tenants are to run could not be written');
     setAll();
   }
+}
+
+/** What a step has begun, it ends; what it does not end in time, the next daemon finds as it is. */
+async function leave(reconciler: Reconciler): Promise<void> {
+  reconciler.stop();
+  await Promise.race([reconciler.idle(), delay(leaveMs, undefined, { ref: false })]);
+}
+
+function tellLeft(log: Log, tenants: ReadonlyMap<TenantName, Tenant>): void {
+  for (const tenant of tenants.values())
+    if (!tenant.isGone()) log.error({ tenant: tenant.name }, 'something of the tenant could not be stopped');
 }
 
 /** What could not be written for want of room on the disk is, once there is some. */
@@ -279,10 +294,14 @@ function ownStatus(
 
 /** What only a new daemon can carry out; of `edge`, see the edges' own problems. */
 function restartProblems(running: DaemonConfig, wanted: DaemonConfig, file: string): Problem[] {
+  return restartKeys(running, wanted).map((key) => ({
+    ...{ code: 'TENANTD_E_RESTART_NEEDED', message: `\`${key}\` changed`, fix: 'restart tenantd: it takes effect then', file },
+  }));
+}
+
+/** Keys whose value is another one in `wanted`. */
+export function restartKeys(running: DaemonConfig, wanted: DaemonConfig): (keyof DaemonConfig)[] {
   const { plans: _, defaultPlan: __, acme: ___, shells: ____, releases: _____, edge: ______, ...fixed } = running;
-  return Object.keys(fixed).flatMap((key): Problem[] => {
-    const name = key as keyof typeof fixed;
-    if (JSON.stringify(running[name]) === JSON.stringify(wanted[name])) return [];
-    return [{ code: 'TENANTD_E_RESTART_NEEDED', message: `\`${key}\` changed`, fix: 'restart tenantd: it takes effect then', file }];
-  });
+  const keys = Object.keys(fixed) as (keyof typeof fixed)[];
+  return keys.filter((key) => JSON.stringify(running[key]) !== JSON.stringify(wanted[key]));
 }

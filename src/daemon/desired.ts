@@ -27,4 +27,6 @@ export interface DesiredTenant {
   sharedBy: readonly TenantName[];
   /** Of its files. */
   problems: readonly Problem[];
+  /** Nothing of it is to run, and its hosts say so. */
+  suspended: boolean;
 }

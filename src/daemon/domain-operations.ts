@@ -10,7 +10,8 @@ import { replaceFile } from '../privileged/operator-files.ts';
 import type { controlCalls, DomainChangeResult } from '../protocol/control.ts';
 import type { Audited } from './audited.ts';
 import type { Caller, ControlOperations } from './control-server.ts';
-import { createTurns } from './in-turn.ts';
+import type { DomainProofs } from './domain-proof.ts';
+import type { createTurns } from './in-turn.ts';
 import type { Paths } from './paths.ts';
 import type { Store } from './store.ts';
 import type { Tenant } from './tenant.ts';
@@ -19,8 +20,11 @@ export interface DomainOperationParts {
   paths: Paths;
   store: Pick<Store, 'domainOwners'>;
   audited: Audited;
+  proofs: DomainProofs;
   tenantOf: (name: string) => Tenant;
   refresh: (tenant: TenantName) => Promise<void>;
+  /** With all else that writes the operator's files. */
+  inTurn: ReturnType<typeof createTurns>;
 }
 
 type Change = z.infer<(typeof controlCalls)['domain-add']>;
@@ -31,8 +35,7 @@ type Edit = (text: string, names: readonly string[], place: { file: string; tena
  * One that would be a problem is refused, and changes nothing.
  */
 export function createDomainOperations(parts: DomainOperationParts): Pick<ControlOperations, 'domain-add' | 'domain-remove'> {
-  const { paths, store, audited } = parts;
-  const inTurn = createTurns();
+  const { paths, store, audited, inTurn } = parts;
 
   async function tryEdit(tenant: TenantName, names: readonly string[], edit: Edit): Promise<{ file: string; edited: DomainEdit }> {
     const file = `${paths.tenantDirOf(tenant)}/tenant.yaml`;
@@ -53,11 +56,20 @@ export function createDomainOperations(parts: DomainOperationParts): Pick<Contro
   }
 
   function operation(action: 'domain-add' | 'domain-remove', edit: Edit) {
-    return ({ tenant: name, names, dryRun = false }: Change, { actor }: Caller): Promise<DomainChangeResult> => {
+    return async ({ tenant: name, names, dryRun = false }: Change, { actor, who }: Caller): Promise<DomainChangeResult> => {
       const tenant = parts.tenantOf(name);
-      if (dryRun) return tryEdit(tenant.name, names, edit).then(({ edited }) => foresee(edited));
+      const foreseen = foresee((await tryEdit(tenant.name, names, edit)).edited);
+      // Before its turn: other people's name servers take their time.
+      const needsProof = action === 'domain-add' && who.role !== 'operator';
+      const unproved = needsProof ? await parts.proofs.judge(tenant.name, foreseen.changed) : [];
+      if (dryRun) return { ...foreseen, problems: [...foreseen.problems, ...unproved] };
       const look = (): unknown => ({ domains: tenant.picture.desired()?.config.domains.length ?? 0, names });
-      return inTurn(() => audited({ tenant: tenant.name, action, actor, look }, () => carryOut(tenant, names, edit)));
+      return inTurn(() =>
+        audited({ tenant: tenant.name, action, actor, look }, async () => {
+          if (unproved.length > 0) throw refusal(unproved);
+          return carryOut(tenant, names, edit);
+        }),
+      );
     };
   }
 
@@ -83,6 +95,7 @@ function takenProblem(name: string, file: string): Problem {
 
 function refusal(problems: readonly Problem[]): TenantdError {
   const [first] = problems;
-  const message = problems.map((problem) => problem.message).join('; ');
-  return new TenantdError(first?.code ?? 'TENANTD_E_INTERNAL', message, first?.fix ?? '');
+  const list = (parts: string[]): string => [...new Set(parts)].join('; ');
+  const message = list(problems.map((problem) => problem.message));
+  return new TenantdError(first?.code ?? 'TENANTD_E_INTERNAL', message, list(problems.map(({ fix }) => fix)));
 }

@@ -65,8 +65,8 @@ export class EdgeMasters {
   constructor(parts: EdgeMastersParts) {
     this.parts = parts;
     this.config = parts.config;
-    const { programs, libDir } = parts.machine;
-    this.sockets = new EdgeSockets(programs.perl);
+    const { programs, libDir, manager } = parts.machine;
+    this.sockets = new EdgeSockets(programs.perl, manager);
     this.build = `${version} ${process.version} ${createHash('sha256')
       .update(readFileSync(`${libDir}/edge.js`))
       .digest('hex')}`;

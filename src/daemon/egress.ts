@@ -66,6 +66,8 @@ export interface EgressOptions {
   /** Made at the tenant's first use. */
   uidOf: (tenant: TenantName) => number;
   resolver: () => Pick<ResolverLink, 'setTenant' | 'removeTenant'>;
+  /** What a tenant's counters came to: they go with its rules. */
+  onLastUse?: (tenant: TenantName, use: EgressUse | undefined) => void;
 }
 
 /** A tenant that has something open. */
@@ -79,7 +81,7 @@ export interface OpenTenant {
 }
 
 /** Looks at what the daemon before left; changes nothing. */
-export async function openEgress({ machine, config, uidOf, resolver }: EgressOptions): Promise<Egress> {
+export async function openEgress({ machine, config, uidOf, resolver, onLastUse }: EgressOptions): Promise<Egress> {
   const { programs } = machine;
   const places = egressPlaces(config.network.addresses, config.stateDir);
   const inTurn = createTurns();
@@ -139,8 +141,10 @@ export async function openEgress({ machine, config, uidOf, resolver }: EgressOpt
     if (!isThere(tenant)) return;
     const { link: name, ...place } = placeOf(places, uidOf(tenant) - config.uids.first);
     await removeLink(programs, name);
+    const last = onLastUse && (await readUse(places.name).catch(() => undefined))?.get(tenant);
     const shared = await ground.table();
     await applyLines([...tableLines(shared), ...removeTenantLines(shared, { tenant, link: name, ...place })]);
+    onLastUse?.(tenant, last);
     tenants.delete(tenant);
     left.delete(tenant);
     touch(tenant);

@@ -18,7 +18,7 @@ import type { Store } from './store.ts';
  * Invariants:
  * - A tenant whose folder is there keeps its last good tenant.yaml (also over a restart) until a better one is read.
  * - A scan that could not tell what is there changes nothing.
- * - Domains are shared out over all tenants at once, the first claim first.
+ * - Domains are shared out over all tenants at once, the first claim first; one that is being removed keeps its own until its folder is gone.
  */
 export interface Fleet {
   /** What a scan of everything found; answers with the tenants that are now wanted differently. */
@@ -27,7 +27,15 @@ export interface Fleet {
   applyTenant(scan: TenantScan): TenantName[];
   /** Other plans: every tenant's limits are worked out again. */
   setPlans(config: Pick<DaemonConfig, 'plans' | 'defaultPlan'>): TenantName[];
+  plans(): Pick<DaemonConfig, 'plans' | 'defaultPlan'>;
+  /** Marks of tenants were set or removed. */
+  remark(): TenantName[];
+  /** Undefined also for one that is being removed, though its files are there. */
   desired(name: TenantName): DesiredTenant | undefined;
+  /** By its files, also while it is being removed. */
+  filesOf(name: TenantName): Pick<TenantConfig, 'plan' | 'domains'> | undefined;
+  /** Nothing of it is left: what was known is forgotten. */
+  forget(name: TenantName): void;
   names(): TenantName[];
   /** Tenants without a single good version of their file: nothing of them runs. */
   broken(): { name: TenantName; problems: readonly Problem[] }[];
@@ -106,17 +114,20 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     const unreadable = new Set([...known.values()].flatMap(({ scan, config }) => (config ? [] : [scan.name])));
     const { accepted, problems, owners } = settleOwners(claims, unreadable);
     const problemsOf = Map.groupBy([...problems, ...unwritten.values()], ({ tenant }) => tenant);
-    const sharers = [...known].flatMap(([tenant, { config }]) => readersOf(tenant, config));
+    const marks = store.marks.all();
+    const sharers = [...known].flatMap(([tenant, { config }]) => (marks.has(tenant) ? [] : readersOf(tenant, config)));
     const next = new Map(
       [...known].flatMap(([name, read]): [TenantName, Described][] => {
-        if (!read.config) return [];
+        const mark = marks.get(name)?.mark;
+        if (!read.config || (mark !== undefined && mark !== 'suspended')) return [];
+        const suspended = mark === 'suspended';
         const domains = accepted.get(name) ?? [];
         const sharedBy = sharers.filter(({ to }) => to === name).map(({ tenant }) => tenant);
         const ofOthers = problemsOf.get(name) ?? [];
         const before = described.get(name);
-        const isSame = before?.read === read && ofOthers.length === 0 && isStill(before, domains, sharedBy);
-        if (isSame) return [[name, before]];
-        const rest = { config: read.config, domains, owners: ownersNear(domains, owners), sharedBy };
+        const isUntouched = before?.read === read && before.desired.suspended === suspended && ofOthers.length === 0;
+        if (isUntouched && isStill(before, domains, sharedBy)) return [[name, before]];
+        const rest = { config: read.config, domains, owners: ownersNear(domains, owners), sharedBy, suspended };
         return [[name, describe(read, { ...rest, problems: [...read.problems, ...ofOthers] })]];
       }),
     );
@@ -142,7 +153,7 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
     }
   }
 
-  function describe(read: Known, rest: Pick<DesiredTenant, 'config' | 'domains' | 'owners' | 'sharedBy' | 'problems'>): Described {
+  function describe(read: Known, rest: Omit<DesiredTenant, 'tenant' | 'apps' | 'appsDir' | 'appsDirId'>): Described {
     const { scan } = read;
     const folders = foldersOf(scan, described.get(scan.name)?.desired);
     const desired = { tenant: scan.name, appsDir: paths.appsDirOf(scan.name), ...folders, ...rest };
@@ -177,7 +188,11 @@ export function createFleet(store: Store, paths: Paths, plans: Pick<DaemonConfig
       for (const [name, before] of known) known.set(name, read(before.scan, { ...before, parsed: undefined }));
       return settle();
     },
+    remark: settle,
+    plans: () => plans,
     desired: (name) => described.get(name)?.desired,
+    filesOf: (name) => known.get(name)?.config,
+    forget: (name) => void remembered.delete(name),
     names: () => [...described.keys()].sort(),
     broken: () => [...known].flatMap(([name, { config, problems }]) => (config ? [] : [{ name, problems }])),
     problems: () => [...ofDirectory, ...(ownersProblem ? [ownersProblem] : [])],

@@ -18,12 +18,9 @@ export function createLending(tenants: ReadonlyMap<TenantName, Tenant>, request:
 
   return {
     lends(tenant) {
-      const shares =
-        tenants
-          .get(tenant)
-          ?.picture.desired()
-          ?.config.grants.some(({ path }) => path !== undefined) ?? false;
-      return shares && readersOf(tenant).some((reader) => reader.isAwake());
+      const desired = tenants.get(tenant)?.picture.desired();
+      const shares = desired?.config.grants.some(({ path }) => path !== undefined) ?? false;
+      return shares && !desired?.suspended && readersOf(tenant).some((reader) => reader.isAwake());
     },
     async open(reader) {
       const granters = (tenants.get(reader)?.picture.desired()?.sharedBy ?? []).flatMap((name) => tenants.get(name) ?? []);

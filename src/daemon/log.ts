@@ -1,24 +1,50 @@
+import { fstatSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { pino } from 'pino';
 import type { Log } from '../base/log.ts';
 
-/** `json`: one pino object a line; `text`: for a person at a terminal. */
-export function createLog(format: 'text' | 'json'): Log {
-  const destination = format === 'json' ? pino.destination({ dest: 1, sync: true }) : textDestination(process.stdout);
+export const logFormats = ['text', 'json', 'journal'] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+/** `stream`: as systemd says in JOURNAL_STREAM which file leads to its journal (systemd.exec(5)); another stdout may have been put in place since. */
+export function isJournal(stream: string | undefined): boolean {
+  const { dev, ino } = fstatSync(1);
+  return stream === `${dev}:${ino}`;
+}
+
+/** `json`: one pino object a line; `text`: for a person at a terminal; `journal`: as the system's journal takes it from stdout. */
+export function createLog(format: LogFormat): Log {
+  const destination = destinations[format]();
   return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination);
 }
 
+const destinations = {
+  json: () => pino.destination({ dest: 1, sync: true }),
+  text: () => textDestination(process.stdout, toText),
+  journal: () => textDestination(process.stdout, toJournal),
+};
+
+/** Levels as sd-daemon(3) has them, before the line. */
+const journalLevels = { debug: 7, info: 6, warn: 4, error: 3 } as const;
+
 const colours = { debug: 'gray', info: 'green', warn: 'yellow', error: 'red' } as const;
 
-function textDestination(output: NodeJS.WriteStream): Writable {
+function textDestination(output: NodeJS.WriteStream, format: (line: string, output: NodeJS.WriteStream) => string): Writable {
   return new Writable({
     decodeStrings: false,
     write(line: string, _encoding, done) {
-      output.write(toText(line, output));
+      output.write(format(line, output));
       done();
     },
   });
+}
+
+/** The journal knows the time. Whatever a value holds, it is one line. */
+function toJournal(line: string): string {
+  const { time: _, level, msg, ...fields } = JSON.parse(line) as { time: string; level: keyof typeof journalLevels; msg: string };
+  const details = Object.entries(fields).map(([name, value]) => ` ${name}=${toPrintable(value)}`);
+  return `<${journalLevels[level] ?? journalLevels.info}>${toPrintable(msg)}${details.join('')}\n`;
 }
 
 function toText(line: string, output: NodeJS.WriteStream): string {

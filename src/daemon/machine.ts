@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
 import type { StallWatch } from '../base/stall-watch.ts';
-import type { ControlGroups } from '../privileged/cgroups.ts';
 import { removeRootDirectory } from '../privileged/directories.ts';
 import { closeNetwork, createNetwork, type Network } from '../privileged/networks.ts';
 import { startMounter } from '../privileged/mount-namespaces.ts';
@@ -10,6 +9,8 @@ import { makePipes } from '../privileged/pipes.ts';
 import type { Programs } from '../privileged/programs.ts';
 import { type Bind, sandboxLib, sandboxNode, sandboxPath } from '../privileged/sandbox-arguments.ts';
 import type { UnixUser } from '../privileged/users.ts';
+import type { WatchedGroups } from '../privileged/watched-groups.ts';
+import type { ServiceManager } from './notify.ts';
 import type { Paths } from './paths.ts';
 import type { SandboxRegistry } from './sandbox-registry.ts';
 import { createSpares, type Spares } from './spares.ts';
@@ -20,7 +21,7 @@ export interface Machine {
   paths: Paths;
   registry: SandboxRegistry;
   /** Undefined where they can't be had and the operator allowed that. */
-  groups: ControlGroups | undefined;
+  groups: WatchedGroups | undefined;
   edgeUser: UnixUser;
   /** Undefined without https. */
   certsUser: UnixUser | undefined;
@@ -30,6 +31,7 @@ export interface Machine {
   log: Log;
   /** What every tenant that wakes needs first. */
   spares: MachineSpares;
+  manager: ServiceManager;
   /** What may hold up the daemon belongs to a group. */
   stalls: Pick<StallWatch, 'own'>;
 }
@@ -83,7 +85,7 @@ export function programBinds(machine: Machine): Bind[] {
   ];
 }
 
-type Bundle = 'certs' | 'edge' | 'host' | 'job' | 'resolver' | 'terminal' | 'worker';
+type Bundle = 'certs' | 'edge' | 'host' | 'job' | 'metrics' | 'resolver' | 'terminal' | 'worker';
 
 /** As scripts/build.ts names them. */
 function fileOf(bundle: Bundle): string {

@@ -6,28 +6,36 @@ import { messageOf, TenantdError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { closeInheritedDescriptors } from '../privileged/descriptors.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
-import { createLog } from './log.ts';
+import { createLog, isJournal, type LogFormat, logFormats } from './log.ts';
+import { openServiceManager, takeServiceSockets } from './notify.ts';
 
 const usage = `tenantd: runs many customers' web apps on one machine, each in a sandbox of its own
 
-  tenantd --config FILE [--log text|json]
+  tenantd --config FILE [--log text|json|journal] [--keep-tenants]
 
   --config FILE    tenantd.yaml (default: TENANTD_CONFIG, else /etc/tenantd/tenantd.yaml)
-  --log text|json  how the log on stdout is written (default: json)
+  --log FORMAT     how the log on stdout is written: text, json or journal (default: journal
+                   where stdout goes to the system's, else json)
+  --keep-tenants   SIGTERM ends the daemon alone: what it runs goes on, and the next daemon
+                   takes it up; SIGINT ends everything, as SIGTERM does without this option
   --version        print the version
 `;
 
 const args = readArguments();
-closeInheritedDescriptors();
 process.umask(0o022);
 const log = createLog(args.log);
-
 if (process.getuid?.() !== 0) fail(new TenantdError('TENANTD_E_NOT_ROOT', 'tenantd needs root', 'start it with sudo'));
+
+const kept = await takeServiceSockets(process.env, log);
+closeInheritedDescriptors();
+const manager = openServiceManager(process.env, kept, log);
 
 // From here on: one that is asked to end while it starts ends what it started. A second time ends it at once.
 const started = Promise.withResolvers<Daemon>();
+const asked = Promise.withResolvers<string>();
+void asked.promise.then(shutDown);
 process.on('SIGHUP', () => void started.promise.then((daemon) => daemon.reload()));
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => asked.resolve(signal));
 
 try {
   const daemon = await startDaemon({
@@ -36,6 +44,7 @@ try {
     libDir: dirname(fileURLToPath(import.meta.url)),
     cgroupBase: process.env['TENANTD_CGROUP'],
     credentialsDir: process.env['CREDENTIALS_DIRECTORY'],
+    manager,
     log,
   });
   started.resolve(daemon);
@@ -44,29 +53,41 @@ try {
 }
 
 async function shutDown(signal: string): Promise<void> {
-  log.info({ signal }, 'stopping everything');
+  const fate = signal === 'SIGTERM' && args.keepTenants ? 'keep' : 'end';
+  const [begun, done] = fate === 'end' ? ['stopping everything', 'everything is stopped'] : ['leaving what runs', 'what runs goes on'];
+  log.info({ signal }, begun);
+  manager.stopping(begun);
   try {
-    await (await started.promise).stop();
-    log.info({}, 'everything is stopped');
+    await (await started.promise).stop(fate);
+    log.info({}, done);
+    await manager.close();
     process.exit(0);
   } catch (error) {
     fail(error);
   }
 }
 
-function readArguments(): { config: string; log: 'text' | 'json' } {
+function readArguments(): { config: string; log: LogFormat; keepTenants: boolean } {
   const { values } = parseOptions();
   if (values.version === true) exitWith(`${version}\n`);
   if (values.help === true) exitWith(usage);
-  const format = values.log ?? 'json';
-  if (format !== 'text' && format !== 'json') return refuse(`--log is text or json, not ${format}`);
-  return { config: values.config ?? process.env['TENANTD_CONFIG'] ?? '/etc/tenantd/tenantd.yaml', log: format };
+  const asked = values.log ?? (isJournal(process.env['JOURNAL_STREAM']) ? 'journal' : 'json');
+  const format = logFormats.find((known) => known === asked);
+  if (!format) return refuse(`--log is text, json or journal, not ${asked}`);
+  const config = values.config ?? process.env['TENANTD_CONFIG'] ?? '/etc/tenantd/tenantd.yaml';
+  return { config, log: format, keepTenants: values['keep-tenants'] ?? false };
 }
 
 function parseOptions() {
   try {
     return parseArgs({
-      options: { config: { type: 'string' }, log: { type: 'string' }, version: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        config: { type: 'string' },
+        log: { type: 'string' },
+        'keep-tenants': { type: 'boolean' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
   } catch (error) {
     return refuse(messageOf(error));

@@ -11,10 +11,12 @@ import { openFilteredLauncher, probeSandbox } from '../privileged/probe-sandbox.
 import { copyBubblewrap, findPrograms } from '../privileged/programs.ts';
 import { createLauncher, type LauncherOptions } from '../privileged/sandboxes.ts';
 import { makeServiceUser, type UnixUser } from '../privileged/users.ts';
+import { watchGroups } from '../privileged/watched-groups.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { gatewayOf } from './egress-places.ts';
 import { type MissingLayer, probeLayer } from './layers.ts';
 import { createMachineSpares, type Machine } from './machine.ts';
+import type { ServiceManager } from './notify.ts';
 import type { Paths } from './paths.ts';
 import { createSandboxRegistry } from './sandbox-registry.ts';
 
@@ -32,6 +34,7 @@ export interface MachineOptions {
   libDir: string;
   /** A delegated cgroup v2 group to work in, as systemd's unit names it. */
   cgroupBase: string | undefined;
+  manager: ServiceManager;
   log: Log;
 }
 
@@ -39,7 +42,8 @@ const edgeUserName = 'tenantd-edge';
 const certsUserName = 'tenantd-certs';
 
 /** Finds out what this machine offers by trying it, and makes the directories that everything else lies in. */
-export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBase, log }: MachineOptions): Promise<OpenedMachine> {
+export async function openMachine(options: MachineOptions): Promise<OpenedMachine> {
+  const { config, paths, nodeBinary, libDir, cgroupBase, manager, log } = options;
   const programs = findPrograms();
   const edgeUser = await makeServiceUser(programs, edgeUserName);
   const certsUser = config.https && (await makeServiceUser(programs, certsUserName));
@@ -57,7 +61,7 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   };
   const missingLayers: MissingLayer[] = [];
   const groups = await probeLayer('resources', missingLayers, () =>
-    openControlGroups(groupName(config.stateDir), cgroupBase === undefined ? {} : { v2Base: cgroupBase }),
+    watchGroups(openControlGroups(groupName(config.stateDir), cgroupBase === undefined ? {} : { v2Base: cgroupBase })),
   );
   await probeLayer('disk', missingLayers, () => probeDisk(programs, paths.probeDir));
   await probeLayer('network', missingLayers, async () => closeNetwork(await createNetwork(programs)));
@@ -68,7 +72,7 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
   const registry = createSandboxRegistry({ launcher, groups, directory: paths.sandboxesDir, log, stalls });
   const spares = createMachineSpares(programs, paths);
   return {
-    machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log, spares, stalls },
+    machine: { programs, paths, registry, groups, edgeUser, certsUser, nodeBinary, libDir, log, spares, manager, stalls },
     missingLayers,
     unlock,
   };
@@ -77,7 +81,15 @@ export async function openMachine({ config, paths, nodeBinary, libDir, cgroupBas
 function makeDirectories(paths: Paths, edgeUser: UnixUser): void {
   const ownRoot = { uid: 0, gid: 0, mode: 0o755 };
   for (const parent of [paths.stateDir, paths.logDir]) mkdirSync(parent, { recursive: true, mode: 0o755 });
-  for (const open of [paths.tenantsStateDir, paths.programsDir, paths.etcDir, paths.emptyDir, paths.scratchDir, paths.gatewaysDir])
+  for (const open of [
+    paths.tenantsStateDir,
+    paths.programsDir,
+    paths.etcDir,
+    paths.emptyDir,
+    paths.scratchDir,
+    paths.gatewaysDir,
+    paths.accessDir,
+  ])
     ensureDirectory(open, ownRoot);
   for (const closed of [paths.controlDir, paths.sandboxesDir, paths.hostsDir, paths.pipesDir])
     ensureDirectory(closed, { ...ownRoot, mode: 0o700 });

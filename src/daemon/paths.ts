@@ -23,6 +23,8 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     ...directories,
     roots: [tenantsDir, stateDir, runDir, logDir],
     database: `${stateDir}/state.db`,
+    /** What tenants used: apart, since it changes all the time. */
+    usageDatabase: `${stateDir}/usage.db`,
     /** The database, and what keeps it. */
     state: {
       database: `${stateDir}/state.db`,
@@ -35,11 +37,15 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
       beginAnew: `${stateDir}/state.db.begin-anew`,
       journal: `${stateDir}/uids.journal`,
       reserve: `${stateDir}/reserve`,
+      auditHead: `${stateDir}/audit.head`,
     },
     /** Wraps what the database holds sealed; root's alone. */
     machineKeyFile: `${stateDir}/machine.key`,
     /** The private copy of bubblewrap: not in runDir, which may be mounted noexec. */
     programsDir: `${stateDir}/programs`,
+    /** Copies of disks, while they are backed up; and where one is mounted, for its job alone. */
+    snapshotsDir: `${stateDir}/snapshots`,
+    snapshotPoint: `${stateDir}/snapshot`,
     /** A disk image to try, at each start. */
     probeDir: `${stateDir}/probe`,
     pidFile: `${runDir}/tenantd.pid`,
@@ -47,12 +53,17 @@ export function createPaths(directories: { tenantsDir: string; stateDir: string;
     forwardingFile: `${runDir}/forwarding.json`,
     controlDir: `${runDir}/control`,
     operatorSocket: `${runDir}/control/operator.sock`,
+    /** Where others than root find the daemon. */
+    accessDir: `${runDir}/access`,
+    tokenSocket: `${runDir}/access/token.sock`,
     /** A folder for each edge master, with its control socket. */
     edgeDir: `${runDir}/edge`,
     certsDir: `${runDir}/certs`,
     certsSocket: `${runDir}/certs/control.sock`,
     resolverDir: `${runDir}/resolver`,
     resolverSocket: `${runDir}/resolver/control.sock`,
+    metricsDir: `${runDir}/metrics`,
+    metricsSocket: `${runDir}/metrics/control.sock`,
     /** Written by `certs` alone: accounts, keys, chains. */
     certsStateDir: `${stateDir}/certs`,
     /** A copy of the local CA's root certificate, where others than root can read it. */

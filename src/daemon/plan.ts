@@ -61,6 +61,8 @@ function nextStepUp(wanted: WantedTenant, actual: ActualTenant): Step | undefine
   if (!actual.prepared) return { do: 'prepare' };
   if (actual.limitsKey !== wanted.limitsKey) return { do: 'set-limits' };
   if (actual.egressKey !== wanted.egressKey) return { do: 'set-egress' };
+  // Of one that is new: its host is on its way up while they are read.
+  if (wanted.appsWithoutManifest.length > 0 && actual.host === 'absent') return { do: 'start-host' };
   if (wanted.appsWithoutManifest.length > 0) return { do: 'read-manifests', apps: wanted.appsWithoutManifest };
   if (actual.routesKey !== wanted.routesKey) return { do: 'publish-routes' };
   if (wanted.woken.length > 0) return { do: 'start-woken', apps: wanted.woken };

@@ -20,6 +20,8 @@ export interface DeployOrder {
   release: string;
   actor: string;
   wait: boolean;
+  /** It is to wait until somebody approves it: puts that on record, and answers with its id. */
+  propose: ((release: string) => string) | undefined;
   room: Room;
   buildTimeLimitMs: number;
 }
@@ -41,6 +43,7 @@ export async function deployRelease(parts: ReleaseParts, order: DeployOrder, cli
     const manifest = manifestOf(answer);
     client.gone.throwIfAborted();
     finishRelease(dir, release);
+    if (order.propose) return propose(parts, order, order.propose, answer, manifest);
     await client.tell({ step: 'starting' });
     const previous = previousFor(parts, order);
     const row: ReleaseRow = {
@@ -56,6 +59,24 @@ export async function deployRelease(parts: ReleaseParts, order: DeployOrder, cli
     await cleanUp(parts, order);
     throw error;
   }
+}
+
+/** Whole, and beside what serves, which goes on. */
+function propose(
+  { assertFits, store }: ReleaseParts,
+  { tenant, place, release, actor }: DeployOrder,
+  record: (release: string) => string,
+  answer: ReleaseAnswer,
+  manifest: AppManifest,
+): DeployResult {
+  const row: ReleaseRow = { id: release, createdAt: new Date().toISOString(), createdBy: actor, ...sizeOf(answer), manifest };
+  assertFits(tenant, place, row);
+  let proposal = '';
+  store.together(() => {
+    store.releases.put(place.tenant, place.app, row);
+    proposal = record(release);
+  });
+  return { release, ...sizeOf(answer), proposal };
 }
 
 async function unpack({ jobs }: ReleaseParts, { place, room }: DeployOrder, folder: string, client: DeployClient): Promise<ReleaseAnswer> {

@@ -38,9 +38,18 @@ const heapMegabytes = 256;
 const timeLimitMs = 15 * 60_000;
 const outputLimitBytes = 2 << 20;
 
+const names = z.array(z.string().max(1_000)).max(1_000);
+const count = z.int().min(0);
+
 const answerSchema = z.object({
   fault: z.strictObject({ message: z.string(), fix: z.string() }).exactOptional(),
   size: z.strictObject({ bytes: z.int().min(0), files: z.int().min(0) }).exactOptional(),
+  changes: z
+    .strictObject({
+      ...{ added: names, changed: names, removed: names },
+      counts: z.strictObject({ added: count, changed: count, removed: count }),
+    })
+    .exactOptional(),
   apps: z.unknown().optional(),
   build: z.strictObject({ command: commandLine, env: environment }).exactOptional(),
 });

@@ -15,8 +15,8 @@ export interface RollbackOrder {
   place: ReleasePlace;
   /** Default: what served before the current one. */
   to: string | undefined;
-  /** What is kept with the release that is left. */
-  failure: string;
+  /** What is kept with the release that is left; undefined: it goes for a new one, and there is nothing wrong with it. */
+  failure: string | undefined;
 }
 
 /** The same way as a deploy's: the release serves before the current one ends, or nothing changes. */
@@ -56,14 +56,15 @@ async function readManifestOf({ store, jobs, paths }: ReleaseParts, place: Relea
 function commit(
   { store }: ReleaseParts,
   { tenant, app, dir }: ReleasePlace,
-  change: { release: string; previous: string; failure: string },
+  change: { release: string; previous: string; failure: string | undefined },
 ): void {
   const { release, previous, failure } = change;
   const target = store.releases.get(tenant, app, release);
   const left = store.releases.get(tenant, app, previous);
-  if (target) store.releases.put(tenant, app, { ...withoutFailure(target), switchedAt: new Date().toISOString() });
+  const switched = { switchedAt: new Date().toISOString(), ...(failure === undefined && { previous }) };
+  if (target) store.releases.put(tenant, app, { ...withoutFailure(target), ...switched });
   switchCurrent(dir, release);
-  if (left) store.releases.put(tenant, app, { ...left, failure });
+  if (left && failure !== undefined) store.releases.put(tenant, app, { ...left, failure });
 }
 
 function withoutFailure(row: ReleaseRow): ReleaseRow {

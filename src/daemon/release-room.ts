@@ -3,6 +3,7 @@ import { TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Paths } from './paths.ts';
 import { currentOf, knownReleases, type ReleasePlace, type Room, roomBeside } from './release-place.ts';
+import { proposedOf } from './release-proposals.ts';
 import type { ReleaseRow } from './release-rows.ts';
 import type { Store } from './store.ts';
 import type { Tenant } from './tenant.ts';
@@ -22,7 +23,7 @@ export interface ReleaseRoom {
 }
 
 interface RoomParts {
-  store: Pick<Store, 'releases'>;
+  store: Pick<Store, 'proposals' | 'releases'>;
   paths: Paths;
   placeOf: (tenant: TenantName, app: AppName) => ReleasePlace;
 }
@@ -47,8 +48,8 @@ export function createReleaseRoom({ store, paths, placeOf }: RoomParts): Release
   }
 
   function keptWith(tenant: Tenant, place: ReleasePlace): ReleaseRow[] {
-    const current = currentOf(place);
-    return keptBeside(tenant, place.app, ({ id }) => id === current);
+    const stays = new Set([currentOf(place), proposedOf(store, place.tenant, place.app)?.release]);
+    return keptBeside(tenant, place.app, ({ id }) => stays.has(id));
   }
 
   return {

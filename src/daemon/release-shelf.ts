@@ -10,6 +10,7 @@ import {
 } from '../privileged/release-folders.ts';
 import { releasePaths } from '../protocol/release-job.ts';
 import type { ReleaseJobs } from './release-jobs.ts';
+import { proposedOf, unproposedIn } from './release-proposals.ts';
 import { currentOf, knownReleases, previousOf, type ReleasePlace, type Room, toPrune } from './release-place.ts';
 import type { Store } from './store.ts';
 
@@ -18,7 +19,8 @@ export interface ReleaseShelf {
   /** Whole or not. Never the current one. */
   remove(place: ReleasePlace, id: string): Promise<void>;
   /**
-   * Those that are too many, or too large; never the current one, what served before it, and what something that lives was started from.
+   * Those that are too many, or too large, and those that were proposed in vain; never the current one, what served before it, one that is
+   * proposed, and what something that lives was started from.
    * What can't be removed now is removed at the next start.
    */
   prune(place: ReleasePlace, keep: number, room: Room, isInUse: (id: string) => boolean): Promise<void>;
@@ -33,7 +35,7 @@ export function createReleaseShelf({
   jobs,
   log,
 }: {
-  store: Pick<Store, 'releases' | 'appOf'>;
+  store: Pick<Store, 'proposals' | 'releases' | 'appOf'>;
   jobs: ReleaseJobs;
   log: Log;
 }): ReleaseShelf {
@@ -65,7 +67,8 @@ export function createReleaseShelf({
   return {
     remove,
     async prune(place, keep, room, isInUse) {
-      const kept = new Set([currentOf(place), previousOf(store, place)]);
+      for (const { id } of unproposedIn(store, place)) await tryRemove(place, id);
+      const kept = new Set([currentOf(place), previousOf(store, place), proposedOf(store, place.tenant, place.app)?.release]);
       const isNeeded = (id: string): boolean => kept.has(id) || isInUse(id);
       for (const { id } of toPrune(knownReleases(store, place), keep, room, isNeeded)) await tryRemove(place, id);
     },

@@ -6,6 +6,7 @@ export interface ReleaseTurns {
   /** Until the function that this gives is called, nothing else is done. Throws TENANTD_E_BUSY. */
   take(place: Pick<ReleasePlace, 'tenant' | 'app'>, what: string, actor: string): () => void;
   isTaken(place: Pick<ReleasePlace, 'tenant' | 'app'>): boolean;
+  isAnyTaken(tenant: string): boolean;
   /** Aborted: no more are given. */
   readonly ending: AbortSignal;
   end(): void;
@@ -45,6 +46,7 @@ export function createReleaseTurns(): ReleaseTurns {
       return () => void taken.delete(key);
     },
     isTaken: (place) => taken.has(keyOf(place)),
+    isAnyTaken: (tenant) => [...taken.keys()].some((key) => key.startsWith(`${tenant}/`)),
     ending: ending.signal,
     end: () => ending.abort(),
   };

@@ -53,7 +53,7 @@ export function createReleaseWatch(
     },
     look({ tenant, app }) {
       const key = `${tenant}/${app}`;
-      const [newest] = store.releases.of(tenant, app);
+      const newest = store.releases.of(tenant, app).find((row) => row.switchedAt !== undefined);
       problems.delete(key);
       if (!newest?.failure?.startsWith(takenBack)) return;
       const message = `the release ${newest.id} was ${newest.failure}`;

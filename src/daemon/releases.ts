@@ -3,11 +3,12 @@ import { messageOf, TenantdError } from '../base/errors.ts';
 import { type AppName, isAppName, type TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
-import { localRelease, newReleaseId } from '../base/release-ids.ts';
+import { newReleaseId } from '../base/release-ids.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import { assertRootFolder, begunIn, besideOf, makeRootFolder, releaseMountedBy } from '../privileged/release-folders.ts';
 import { Upgrade } from '../protocol/channel.ts';
 import type { AppState, DeployOpened, ReleaseStatus, RollbackResult } from '../protocol/control.ts';
+import type { FileChanges } from '../protocol/proposal-calls.ts';
 import type { DeployEnd } from '../protocol/deploy.ts';
 import { z } from 'zod';
 import { createAudited } from './audited.ts';
@@ -17,8 +18,10 @@ import { jobRole } from './manifests.ts';
 import { createDeployClient } from './release-client.ts';
 import { type DeployOrder, deployRelease } from './release-deploy.ts';
 import { createReleaseJobs, type ReleaseJobs } from './release-jobs.ts';
-import { currentOf, knownReleases, previousOf, type ReleasePlace } from './release-place.ts';
+import { listReleases } from './release-list.ts';
+import { currentOf, type ReleasePlace } from './release-place.ts';
 import { rollBack } from './release-rollback.ts';
+import { compareReleases } from './release-proposals.ts';
 import { createReleaseRoom } from './release-room.ts';
 import type { ReleaseRow } from './release-rows.ts';
 import { createReleaseTurns, deployTurn } from './release-turns.ts';
@@ -39,8 +42,18 @@ export interface Releases {
   /** Answers a call: the connection becomes the deploy's. */
   deploy(request: DeployRequest): Promise<Upgrade>;
   rollback(request: RollbackRequest): Promise<RollbackResult>;
+  /** Makes a release that was proposed the current one. */
+  promote(request: RollbackRequest & { to: string }): Promise<RollbackResult>;
+  /** What it would change. */
+  compare(tenant: TenantName, app: AppName, release: string): Promise<FileChanges>;
+  /** After a proposal was decided: what was made for it goes, now or at the next deploy. */
+  tidy(tenant: Tenant, app: AppName): Promise<void>;
   list(tenant: TenantName, app: AppName): ReleaseStatus[];
   problems(tenant: TenantName): Problem[];
+  /** Something is done with the tenant's releases. */
+  isBusy(tenant: TenantName): boolean;
+  /** Until what this gives is called, no release of the app comes or goes. Throws TENANTD_E_BUSY. */
+  hold(app: { tenant: TenantName; app: AppName }, what: string, actor: string): () => void;
   /** One that fails soon after it began to serve is taken back. */
   noteState(tenant: TenantName, app: AppName, state: AppState): void;
   /** Removes what a daemon before left unfinished; jobs of its have ended. */
@@ -55,6 +68,8 @@ export interface DeployRequest {
   actor: string;
   /** Until what served before has ended. */
   wait: boolean;
+  /** See DeployOrder. */
+  propose?: (release: string) => string;
 }
 
 export interface RollbackRequest {
@@ -83,6 +98,7 @@ export interface ReleaseParts {
 interface Options extends Pick<ReleaseParts, 'machine' | 'store' | 'withDisk' | 'refresh'> {
   settings: () => DaemonConfig['releases'];
   tenants: () => Tenant[];
+  onTakenBack: (tenant: TenantName, app: AppName, failure: string) => void;
 }
 
 const jobRoleShape = z.looseObject({ role: z.literal(jobRole.role) });
@@ -90,7 +106,7 @@ const maxMessageCharacters = 16_000;
 /** Of apps that a tenant has, or had: four times as many as it can have at once. */
 const mostNames = 256;
 
-export function createReleases({ machine, store, withDisk, refresh, settings, tenants }: Options): Releases {
+export function createReleases({ machine, store, withDisk, refresh, settings, tenants, onTakenBack }: Options): Releases {
   const { paths, log } = machine;
   const jobs = createReleaseJobs(machine);
   const shelf = createReleaseShelf({ store, jobs, log });
@@ -100,7 +116,10 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
   const turns = createReleaseTurns();
   const watch = createReleaseWatch(parts, turns, {
     watchMs: () => settings().watch,
-    rollBack: (tenant, app, failure) => runRollback({ tenant, app, to: undefined, actor: watchActor, failure }),
+    async rollBack(tenant, app, failure) {
+      await runRollback({ tenant, app, to: undefined, actor: watchActor, failure });
+      onTakenBack(tenant.name, app, failure);
+    },
   });
 
   function placeOf(tenant: TenantName, app: AppName, dir: string = paths.appDirOf(tenant, app)): ReleasePlace {
@@ -113,7 +132,7 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     };
   }
 
-  async function openDeploy({ tenant, app, actor, wait }: DeployRequest): Promise<Upgrade> {
+  async function openDeploy({ tenant, app, actor, wait, propose }: DeployRequest): Promise<Upgrade> {
     if (!isAppName(app))
       throw new TenantdError('TENANTD_E_BAD_NAME', `${JSON.stringify(app)} is no app name`, 'use at most 32 of a-z, 0-9 and "-"');
     const isThere = tenant.picture.desired()?.apps.some((folder) => folder.app === app) ?? false;
@@ -127,7 +146,7 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     };
     try {
       const order: DeployOrder = {
-        ...{ tenant, place, newDir: isThere ? undefined : appDir, release: newReleaseId(Date.now()), actor, wait },
+        ...{ tenant, place, newDir: isThere ? undefined : appDir, release: newReleaseId(Date.now()), actor, wait, propose },
         ...{ room: await room.forNew(tenant, place), buildTimeLimitMs: settings().buildTimeout },
       };
       makeRootFolder(paths.appsDirOf(tenant.name));
@@ -161,8 +180,9 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     turns.ending.addEventListener('abort', end);
     const look = () => ({ app: place.app, release: currentOf({ dir: newDir ?? place.dir }), deployed: order.release });
     try {
-      const result = await audited({ tenant: tenant.name, action: 'app-deploy', actor: order.actor, look }, () =>
-        deployRelease(parts, order, client),
+      const result = await audited(
+        { tenant: tenant.name, action: order.propose ? 'propose' : 'app-deploy', actor: order.actor, look },
+        () => deployRelease(parts, order, client),
       );
       await prune(tenant, place.app).catch((error: unknown) => {
         // It serves all the same; the next deploy tries again.
@@ -191,25 +211,28 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
     await shelf.prune(place, settings().keep, await room.besideApp(tenant, app), (id) => inUse.has(id));
   }
 
-  async function runRollback({ tenant, app, to, actor, failure }: RollbackRequest & { failure: string }): Promise<RollbackResult> {
+  async function tidy(tenant: Tenant, app: AppName): Promise<void> {
+    const leave = turns.take(placeOf(tenant.name, app), 'clearing away', watchActor);
+    await prune(tenant, app).finally(leave);
+  }
+
+  async function runRollback({
+    tenant,
+    app,
+    to,
+    actor,
+    failure,
+  }: RollbackRequest & { failure: string | undefined }): Promise<RollbackResult> {
     const place = placeOf(tenant.name, app);
     const leave = turns.take(place, 'a rollback', actor);
-    const what = { tenant: tenant.name, action: 'app-rollback', actor, look: () => ({ app, release: currentOf(place) }) };
+    const action = failure === undefined ? 'app-deploy' : 'app-rollback';
+    const what = { tenant: tenant.name, action, actor, look: () => ({ app, release: currentOf(place) }) };
     try {
       return await audited(what, () => rollBack(parts, { tenant, place, to, failure }));
     } finally {
       watch.look(place);
       leave();
     }
-  }
-
-  function list(tenant: TenantName, app: AppName): ReleaseStatus[] {
-    const place = placeOf(tenant, app);
-    const [current, previous] = [currentOf(place), previousOf(store, place)];
-    const rows = knownReleases(store, place);
-    const mark = (release: string) => ({ release, current: release === current, previous: release === previous });
-    const isLocal = current === localRelease || rows.some((row) => row.previous === localRelease);
-    return [...rows.map((row) => toStatus(row, mark(row.id))), ...(isLocal ? [mark(localRelease)] : [])];
   }
 
   async function clearLeft(place: ReleasePlace, hasBegun: boolean): Promise<void> {
@@ -242,8 +265,13 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
   return {
     deploy: openDeploy,
     rollback: (request) => runRollback({ ...request, failure: `taken back by ${request.actor}` }),
-    list,
+    promote: (request) => runRollback({ ...request, failure: undefined }),
+    compare: (tenant, app, release) => compareReleases(parts, placeOf(tenant, app), release),
+    tidy,
+    list: (tenant, app) => listReleases(store, placeOf(tenant, app)),
     problems: (tenant) => watch.problems(tenant),
+    isBusy: (tenant) => turns.isAnyTaken(tenant),
+    hold: (app, what, actor) => turns.take(app, what, actor),
     noteState(name, app, state) {
       const tenant = tenants().find((candidate) => candidate.name === name);
       if (tenant) watch.noteState(tenant, placeOf(name, app), state);
@@ -253,15 +281,6 @@ export function createReleases({ machine, store, withDisk, refresh, settings, te
       turns.end();
       await jobs.close();
     },
-  };
-}
-
-function toStatus(row: ReleaseRow, mark: Pick<ReleaseStatus, 'release' | 'current' | 'previous'>): ReleaseStatus {
-  const { createdAt, createdBy, files, bytes, switchedAt, failure } = row;
-  return {
-    ...{ ...mark, createdAt, createdBy, files, bytes },
-    ...(switchedAt !== undefined && { switchedAt }),
-    ...(failure !== undefined && { failure }),
   };
 }
 

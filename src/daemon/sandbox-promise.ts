@@ -17,6 +17,8 @@ export const sandboxPromise = z.strictObject({
   network: z.enum(['empty', 'machine', 'given']),
   /** Its descriptor 3 is a socket of its own network. */
   hasOwnSocket: z.boolean(),
+  /** It may give files from one of these users to another, and has no other right. */
+  owners: z.array(z.number()).exactOptional(),
 });
 export type SandboxPromise = z.infer<typeof sandboxPromise>;
 
@@ -41,6 +43,7 @@ export function promiseOf(
     environment: Object.keys(spec.env),
     network: typeof network === 'string' ? network : 'given',
     hasOwnSocket: ownSocket !== undefined,
+    ...(spec.owners && { owners: [...spec.owners.uids] }),
   };
 }
 

@@ -83,6 +83,8 @@ export interface SandboxRegistry {
   adopt(onEnded?: (ended: Pick<SandboxRecord, 'role' | 'startedAtMs'>, exit: SandboxExit) => void): Promise<Sandbox[]>;
   /** Called with each sandbox that is started from now on. */
   onStart(listener: (sandbox: Sandbox) => void): void;
+  /** Called with each that has ended, while its control group is still there. */
+  onEnd(listener: (record: SandboxRecord, exit: SandboxExit) => void): void;
   /** That live now, whoever started them. */
   all(): Sandbox[];
   close(): void;
@@ -102,6 +104,7 @@ export function createSandboxRegistry(options: {
   const adopted = new Map<SandboxRecord, () => void>();
   const living = new Map<string, Sandbox>();
   const startListeners: ((sandbox: Sandbox) => void)[] = [];
+  const endListeners: ((record: SandboxRecord, exit: SandboxExit) => void)[] = [];
   const sweep = setInterval(lookAtAdopted, adoptedSweepMs);
   sweep.unref();
   const recordFile = (id: string): string => `${directory}/${id}.json`;
@@ -137,6 +140,7 @@ export function createSandboxRegistry(options: {
     killSandbox(record);
     await printed;
     const outOfMemory = group !== undefined && wasKilled(exitCode) && (groups?.outOfMemoryKills(group.tenant, group.member) ?? 0) > 0;
+    for (const listener of endListeners) listener(record, { exitCode, outOfMemory });
     try {
       if (group) await groups?.removeMember(group.tenant, group.member);
     } catch (error) {
@@ -250,6 +254,7 @@ export function createSandboxRegistry(options: {
     },
 
     onStart: (listener) => void startListeners.push(listener),
+    onEnd: (listener) => void endListeners.push(listener),
     all: () => [...living.values()],
     close: () => clearInterval(sweep),
   };

@@ -107,8 +107,10 @@ export function schedulingApps(
   picture: Pick<TenantPicture, 'desired' | 'apps' | 'isStopped'> | undefined,
 ): ReadonlyMap<AppName, SchedulingApp> | undefined {
   if (!picture?.desired()) return undefined;
+  const desired = picture.desired();
+  const isOn = (app: AppName): boolean => !desired?.suspended && desired?.config.schedules !== 'paused' && !picture.isStopped(app);
   const apps = [...picture.apps()].filter(([, { served }]) => served.manifest.schedule.length > 0);
-  return new Map(apps.map(([app, { served }]) => [app, { schedules: served.manifest.schedule, enabled: !picture.isStopped(app) }]));
+  return new Map(apps.map(([app, { served }]) => [app, { schedules: served.manifest.schedule, enabled: isOn(app) }]));
 }
 
 /** With others, what was handled says nothing. */

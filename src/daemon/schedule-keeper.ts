@@ -15,6 +15,7 @@ export interface SchedulesParts {
   findTenant: (name: TenantName) => ScheduledTenant | undefined;
   /** Undefined when the tenant is gone, or nothing is known of it yet. */
   appsOf: (name: TenantName) => ReadonlyMap<AppName, SchedulingApp> | undefined;
+  onEnd?: (ref: ScheduleRef, row: RunRow) => void;
   clock?: ScheduleClock & { random: () => number; setTimer: (callback: () => void, delayMs: number) => () => void };
 }
 
@@ -57,7 +58,7 @@ const realClock: NonNullable<SchedulesParts['clock']> = {
 
 type Due = { schedule: BookedSchedule; verdict: Extract<Verdict, { do: 'run' | 'pass' }> };
 
-export function createSchedules({ rows, log, findTenant, appsOf, clock = realClock }: SchedulesParts): Schedules {
+export function createSchedules({ rows, log, findTenant, appsOf, onEnd, clock = realClock }: SchedulesParts): Schedules {
   const book = createScheduleBook({ rows, nowMs: clock.wallMs });
   const runs = createScheduleRuns({
     rows,
@@ -65,7 +66,10 @@ export function createSchedules({ rows, log, findTenant, appsOf, clock = realClo
     clock,
     findTenant,
     orderOf,
-    onEnd: (ref, row) => book.noteEnd(ref, row),
+    onEnd(ref, row) {
+      book.noteEnd(ref, row);
+      onEnd?.(ref, row);
+    },
     onChange: () => lookWithin(0),
   });
   let isStarted = false;

@@ -12,6 +12,7 @@ export interface ScheduleOperationParts {
   audited: Audited;
   /** These throw when there is none. */
   tenantOf: (name: string) => Tenant;
+  servingOf: (name: string) => Tenant;
   appOf: (tenant: Tenant, name: string) => AppName;
   tenants: () => Tenant[];
 }
@@ -24,6 +25,7 @@ export function createScheduleOperations({
   rows,
   audited,
   tenantOf,
+  servingOf,
   appOf,
   tenants,
 }: ScheduleOperationParts): ScheduleOperations {
@@ -40,7 +42,7 @@ export function createScheduleOperations({
     },
 
     async 'schedule-run'({ tenant: tenantName, app, name, wait }, { actor }) {
-      const tenant = tenantOf(tenantName);
+      const tenant = servingOf(tenantName);
       const ref = { tenant: tenant.name, app: appOf(tenant, app), name };
       let row: RunRow | undefined;
       const look = (): unknown => ({ app: ref.app, schedule: name, run: row && toScheduleRun(name, row) });

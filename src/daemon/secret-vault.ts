@@ -27,6 +27,8 @@ export interface NewSecret {
  */
 export interface SecretVault {
   set(tenant: TenantName, secret: NewSecret): void;
+  /** All of them, for as long as `use` lasts. Throws TENANTD_E_SECRETS. */
+  reveal<Result>(tenant: TenantName, use: (secrets: { app: SecretScope; name: string; value: Buffer }[]) => Result): Result;
   /** For a worker's pipe (`protocol/hand-over.ts`). Throws TENANTD_E_SECRETS. */
   handOver(tenant: TenantName, app: AppName): Buffer;
   /** A new data key. Answers with how many secrets it seals; 0 when the tenant has none. */
@@ -128,6 +130,13 @@ export function createSecretVault({ rows, keys, log }: { rows: SecretRows; keys:
       } finally {
         value.fill(0);
       }
+    },
+    reveal(tenant, use) {
+      const secrets = rows.of(tenant);
+      if (secrets.length === 0) return use([]);
+      return openAll(tenant, secrets, (values) =>
+        use(secrets.map(({ app, name }, index) => ({ app, name, value: values[index] ?? Buffer.alloc(0) }))),
+      );
     },
     handOver: (tenant, app) => noting(tenant, () => handOver(tenant, app)),
     rotateDataKey(tenant) {

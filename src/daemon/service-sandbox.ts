@@ -8,10 +8,10 @@ import { keepLastOutput } from './last-output.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand } from './machine.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 
-/** A process of tenantd's own with the machine's network. */
+/** A process of tenantd's own, with the machine's network unless it says otherwise. */
 export interface Service {
   /** Its bundle, host name and control group. */
-  name: 'certs' | 'resolver';
+  name: 'certs' | 'metrics' | 'resolver';
   /** In the log. */
   title: string;
   user: UnixUser;
@@ -23,6 +23,9 @@ export interface Service {
   binds: () => readonly Bind[];
   /** What is recorded with its sandbox at its next start. */
   role: () => object;
+  network?: 'empty';
+  /** A socket that it inherits, bound for its next start. */
+  bindListener?: () => { fd: number; close(): void };
 }
 
 /**
@@ -72,8 +75,14 @@ export function createServiceSandbox(machine: Machine, service: Service): Servic
 
   async function launch(): Promise<void> {
     machine.groups?.setTenant(group.tenant, service.limits);
-    const options = { network: 'machine', output: 'pipe', outOfMemoryScore: 0, inherit: [], group } as const;
-    watch(await machine.registry.start(specOf(), options, service.role()));
+    const listener = service.bindListener?.();
+    const inherit = listener ? [listener.fd] : [];
+    const options = { network: service.network ?? 'machine', output: 'pipe', outOfMemoryScore: 0, inherit, group } as const;
+    try {
+      watch(await machine.registry.start(specOf(), options, service.role()));
+    } finally {
+      listener?.close();
+    }
     // It may have changed while this one started.
     replaceOutdated();
   }

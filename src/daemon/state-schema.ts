@@ -1,12 +1,19 @@
 import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { TenantdError } from '../base/errors.ts';
+import { faultTables } from './fault-rows.ts';
+import { domainProofTables } from './domain-proof-rows.ts';
+import { auditTables } from './audit-rows.ts';
 import { lifecycleTables } from './lifecycle-rows.ts';
+import { proposalTables } from './proposal-rows.ts';
 import { releaseTables } from './release-rows.ts';
 import { scheduleTables } from './schedule-rows.ts';
 import { secretTables } from './secret-rows.ts';
 import { sealTable } from './state-seal.ts';
+import { tenantMarkTables } from './tenant-marks.ts';
 import { wrapDatabase } from './state-database.ts';
+import { templateTables } from './template-rows.ts';
+import { tokenTables } from './token-rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /** What one version has more than the one before it. Only added is, so that versions before it can go on with the file. */
@@ -33,6 +40,10 @@ const migrations: Migration[] = [
   },
   { least: 2, sql: secretTables },
   { least: 3, sql: [releaseTables, lifecycleTables, scheduleTables, sealTable].join('\n') },
+  {
+    least: 4,
+    sql: [auditTables, tokenTables, proposalTables, domainProofTables, tenantMarkTables, templateTables, faultTables].join('\n'),
+  },
 ];
 export const stateVersion: number = migrations.length;
 /** In the file's head, as its application id: whose it is ("td"), and the first version that can use it. 0 before version 3. */

@@ -1,6 +1,8 @@
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
+import { createAuditAnchor } from './audit-anchor.ts';
+import { forgetRetired } from './forget-tenant.ts';
 import { createStateCopies } from './state-copies.ts';
 import { isWantOfRoom, wrapDatabase } from './state-database.ts';
 import { readNotice, recoverState, type StateFiles } from './state-recovery.ts';
@@ -38,11 +40,13 @@ export function openState({ files, uids, log }: StateOptions): State {
   const { database, version } = naming(files.database, () => openWithRoomOrWithout(files.database));
   const state = wrapDatabase(database);
   const journal = naming(files.journal, () => openUidJournal(files.journal));
-  const store = createStore(state, { ...uids, journal });
+  const store = createStore(state, { ...uids, journal }, createAuditAnchor(files.auditHead));
   const marks = [files.mark, files.runMark];
   const owed = createOwed(log);
+  owed.pay(() => forgetRetired(state, journal));
   owed.pay(() => journal.add(store.givenUids()));
   if (done !== undefined) owed.pay(() => noteRecovery(store, done));
+  owed.pay(() => store.audit.endLeft());
   owed.pay(() => seal(state, marks, true));
   const copies = createStateCopies({ database, files, log, onBegin: () => seal(state, marks, true) });
   const timer = setInterval(() => void look(), lookEveryMs);

@@ -1,12 +1,22 @@
 import type { AppName, TenantName } from '../base/ids.ts';
 import { messageOf, TenantdError } from '../base/errors.ts';
-import { isValidChain, sealEntry, type AuditEntry, type AuditRecord } from './audit.ts';
+import type { AuditEntry, AuditRecord } from '../protocol/audit-chain.ts';
+import type { AuditAnchor } from './audit-anchor.ts';
+import { type AuditRows, createAuditRows } from './audit-rows.ts';
+import { tenantFileEntry } from './file-trail.ts';
+import { forgetTenant } from './forget-tenant.ts';
+import { createFaultRows, type FaultRows } from './fault-rows.ts';
+import { createDomainProofRows, type DomainProofRows } from './domain-proof-rows.ts';
 import { createLifecycleRows, type LifecycleRows } from './lifecycle-rows.ts';
+import { createProposalRows, type ProposalRows } from './proposal-rows.ts';
 import { createReleaseRows, type ReleaseRows } from './release-rows.ts';
 import { createScheduleRows, type ScheduleRows } from './schedule-rows.ts';
 import { createSecretRows, type SecretRows } from './secret-rows.ts';
 import { type StateDatabase, wrapDatabase } from './state-database.ts';
+import { createTenantMarkRows, type TenantMarkRows } from './tenant-marks.ts';
 import { openDatabase } from './state-schema.ts';
+import { createTemplateRows, type TemplateRows } from './template-rows.ts';
+import { createTokenRows, type TokenRows } from './token-rows.ts';
 import { inTransaction } from './transaction.ts';
 import type { GivenUid, UidJournal } from './uid-journal.ts';
 import { upsert } from './upsert.ts';
@@ -45,13 +55,22 @@ export interface Store {
   replaceDomainOwners(owners: ReadonlyMap<string, string>): void;
   appOf(tenant: TenantName, app: AppName): StoredApp | undefined;
   setApp(tenant: TenantName, app: AppName, stored: StoredApp): void;
+  readonly faults: FaultRows;
+  readonly domainProofs: DomainProofRows;
   readonly lifecycle: LifecycleRows;
+  readonly marks: TenantMarkRows;
+  readonly proposals: ProposalRows;
   readonly releases: ReleaseRows;
   readonly schedules: ScheduleRows;
+  readonly templates: TemplateRows;
+  readonly tokens: TokenRows;
   /** Sealed: what opens them is not in here. */
   readonly secrets: SecretRows;
+  /** Everything of it but what lasts: its uids, which nobody gets again, the audit trail, and what it is billed by. */
+  forgetTenant(tenant: TenantName): void;
   /** What is written within is written at once, and with one wait for the disk. Throws when it is not. */
   together(work: () => void): void;
+  readonly audit: AuditRows;
   appendAudit(entry: AuditEntry): AuditRecord;
   /** False when a record was edited, cut out or put elsewhere. */
   verifyAudit(): boolean;
@@ -91,10 +110,9 @@ export function naming<Result>(file: string, open: () => Result): Result {
 const skippedGenerations = 100_000;
 const configSql = upsert('configs', ['tenant'], ['text']);
 const appSql = upsert('apps', ['tenant', 'app'], ['manifest', 'generation_key', 'generation', 'release']);
-const auditColumns = ['tenant', 'sequence', 'time', 'actor', 'action', 'before', 'after', 'outcome', 'previous_hash', 'hash'];
-const auditSql = `INSERT INTO audit (${auditColumns.join(', ')}) VALUES (${auditColumns.map(() => '?').join(', ')})`;
 
-export function createStore(database: StateDatabase, uids: UidRange): Store {
+export function createStore(database: StateDatabase, uids: UidRange, anchor?: AuditAnchor): Store {
+  const audit = createAuditRows(database, anchor);
   const one = (sql: string, ...values: (string | number)[]): Record<string, unknown> | undefined => database.prepare(sql).get(...values);
   const all = (sql: string): Record<string, unknown>[] => database.prepare(sql).all();
   const run = (sql: string, ...values: (string | number)[]): void => void database.prepare(sql).run(...values);
@@ -129,13 +147,12 @@ export function createStore(database: StateDatabase, uids: UidRange): Store {
     return uid !== undefined && isUnused(uid) ? uid : undefined;
   }
 
-  function domainOwners(): Map<string, TenantName> {
-    return new Map(all('SELECT tenant, domain FROM domains').map((row) => [String(row['domain']), row['tenant'] as TenantName]));
+  function configTextOf(tenant: TenantName): string | undefined {
+    return one('SELECT text FROM configs WHERE tenant = ?', tenant)?.['text'] as string | undefined;
   }
 
-  function lastHash(): { sequence: number; hash: string } {
-    const last = one('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1');
-    return { sequence: Number(last?.['sequence'] ?? 0), hash: typeof last?.['hash'] === 'string' ? last['hash'] : '' };
+  function domainOwners(): Map<string, TenantName> {
+    return new Map(all('SELECT tenant, domain FROM domains').map((row) => [String(row['domain']), row['tenant'] as TenantName]));
   }
 
   return {
@@ -154,11 +171,16 @@ export function createStore(database: StateDatabase, uids: UidRange): Store {
         ...{ tenant: String(tenant), app: String(app), uid: Number(uid) },
       })),
 
-    configTextOf: (tenant) => one('SELECT text FROM configs WHERE tenant = ?', tenant)?.['text'] as string | undefined,
-    setConfigTexts: (texts) =>
+    configTextOf,
+    setConfigTexts(texts) {
       inTransaction(database, () => {
-        for (const [tenant, text] of texts) run(configSql, tenant, text);
-      }),
+        for (const [tenant, text] of texts) {
+          audit.append(tenantFileEntry(tenant, configTextOf(tenant), text));
+          run(configSql, tenant, text);
+        }
+      });
+      audit.keepHead();
+    },
     tenantsWithConfig: () => all('SELECT tenant FROM configs ORDER BY tenant').map((row) => row['tenant'] as TenantName),
 
     domainOwners,
@@ -189,21 +211,22 @@ export function createStore(database: StateDatabase, uids: UidRange): Store {
     setApp: (tenant, app, stored) =>
       run(appSql, ...[tenant, app, JSON.stringify(stored.manifest), stored.generationKey, stored.generation, stored.release]),
 
+    faults: createFaultRows(database),
+    domainProofs: createDomainProofRows(database),
     lifecycle: createLifecycleRows(database),
+    marks: createTenantMarkRows(database),
+    proposals: createProposalRows(database),
     releases: createReleaseRows(database),
     schedules: createScheduleRows(database),
+    templates: createTemplateRows(database),
+    tokens: createTokenRows(database),
     secrets: createSecretRows(database),
 
+    forgetTenant: (tenant) => forgetTenant(database, tenant, uids.journal),
     together: (work) => inTransaction(database, work),
-    appendAudit: (entry) =>
-      inTransaction(database, () => {
-        const last = lastHash();
-        const record = sealEntry(entry, last.sequence + 1, last.hash);
-        const { tenant, sequence, time, actor, action, before, after, outcome, previousHash, hash } = record;
-        run(auditSql, ...[tenant, sequence, time, actor, action], ...[before, after, outcome, previousHash, hash]);
-        return record;
-      }),
-    verifyAudit: () => isValidChain(all('SELECT * FROM audit ORDER BY sequence').map(toAuditRecord)),
+    audit,
+    appendAudit: (entry) => audit.append(entry),
+    verifyAudit: () => audit.findFault() === undefined,
 
     skipGenerations: () => run(`UPDATE apps SET generation = generation + ${skippedGenerations}`),
     assertWritable: () =>
@@ -220,14 +243,4 @@ export function parseStored(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function toAuditRecord(row: Record<string, unknown>): AuditRecord {
-  const text = (name: string): string => String(row[name]);
-  return {
-    sequence: Number(row['sequence']),
-    previousHash: text('previous_hash'),
-    ...{ tenant: text('tenant'), time: text('time'), actor: text('actor'), action: text('action') },
-    ...{ before: text('before'), after: text('after'), outcome: text('outcome'), hash: text('hash') },
-  };
 }

@@ -157,7 +157,7 @@ export function createTenantDisk(options: { machine: Machine; tenant: TenantName
 
   function sizeProblems(): Problem[] {
     if (!capacity) return [];
-    if (isTooSmall(capacity, wanted)) return [tooSmall(capacity, wanted)];
+    if (isTooSmall(capacity, wanted)) return [tooSmall(tenant, capacity, wanted)];
     return wanted.exactFiles && capacity.files > 2 * wanted.files + 1_000 ? [tooManyFiles(capacity, wanted)] : [];
   }
 
@@ -217,11 +217,11 @@ const faulty: Problem = {
   fix: 'see the log of the kernel, and make room on the disk of stateDir: then it is checked and mounted again',
 };
 
-function tooSmall(has: DiskCapacity, wanted: DiskSize): Problem {
+function tooSmall(tenant: TenantName, has: DiskCapacity, wanted: DiskSize): Problem {
   return {
-    code: 'TENANTD_E_DISK_IMAGE',
+    code: 'TENANTD_E_RESTART_NEEDED',
     message: `its disk was made for ${has.files} files and ${mebibytes(has)}, its plan says ${wanted.files} and ${mebibytes(wanted)}`,
-    fix: 'it gets the rest when it is started next: restart tenantd (stop, then start)',
+    fix: `it gets the rest when it was down: tenantctl tenant suspend ${tenant}, then resume; or once all its apps slept`,
   };
 }
 

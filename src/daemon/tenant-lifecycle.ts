@@ -10,6 +10,7 @@ import { createLife } from './life.ts';
 import type { WantedTenant } from './plan.ts';
 import { createReleaseTrials, type ReleaseTrials } from './release-trial.ts';
 import { createRest, type Rest } from './rest.ts';
+import { assertInService } from './tenant-in-service.ts';
 import type { TenantHost } from './tenant-host.ts';
 import type { TenantPicture } from './tenant-picture.ts';
 import type { TenantService } from './tenant-service.ts';
@@ -104,6 +105,7 @@ export function createTenantLifecycle(parts: TenantLifecycleParts): TenantLifecy
   /** In the order of `tenantSightings`. */
   function sight(): TenantSighting {
     if (!picture.desired()) return 'unwanted';
+    if (picture.desired()?.suspended) return 'suspended';
     if (wanted()?.awake === false) return 'asleep';
     if (isConfigured()) return 'served';
     if (parts.isBlocked()) return 'blocked';
@@ -153,6 +155,7 @@ export function createTenantLifecycle(parts: TenantLifecycleParts): TenantLifecy
 
   function assertWanted(): void {
     if (!picture.desired()) throw new TenantdError('TENANTD_E_NO_SUCH_TENANT', `${tenant} is gone`, 'see tenantctl status');
+    assertInService(tenant, picture);
   }
 
   return {

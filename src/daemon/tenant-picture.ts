@@ -28,6 +28,8 @@ export interface TenantPicture {
   /** That its requests are for, if it is known. */
   served(app: AppName): AppOrder | undefined;
   specs(): AppSpec[];
+  /** Of all that its host is told. */
+  configureKey(): string;
   routes(): Omit<TenantRoutes, 'apps'>;
   urlsOf(app: AppName): { host: string; path: string }[];
   limits(): Plan;
@@ -81,7 +83,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   function describe() {
     const untried = new Map(
       (desired?.apps ?? []).flatMap((folder) => {
-        const described = book.describe(folder, asleep.since(folder.app) !== undefined);
+        const described = book.describe(folder, desired?.suspended || asleep.since(folder.app) !== undefined);
         return described ? [[folder.app, described] as const] : [];
       }),
     );
@@ -111,12 +113,18 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     return [...described().apps.values()].map(({ spec }) => spec);
   }
 
+  /** Logs have a share of the disk. */
+  function configureKey(): string {
+    return JSON.stringify([config().limits.diskBytes, specs()]);
+  }
+
   function routes(): Omit<TenantRoutes, 'apps'> {
     const { limits, tls, branding } = config();
     return {
       ...{ tenant, hosts: described().routing.hosts, limits: limits.requests, grants: desired ? callsGranted(desired) : [] },
       tls: { redirect: tls.redirect, hstsSeconds: tls.hstsSeconds },
       ...(branding.name !== undefined && { brandName: branding.name }),
+      ...(desired?.suspended && { suspended: true }),
     };
   }
 
@@ -156,7 +164,7 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
   }
 
   return {
-    ...{ tenant, specs, routes, problems, markStale, commitRelease, takeStale: reads.takeStale, asleepSince: asleep.since },
+    ...{ tenant, specs, configureKey, routes, problems, markStale, commitRelease, takeStale: reads.takeStale, asleepSince: asleep.since },
     ...{ noteGeneration: book.noteGeneration, heldApps: book.heldApps },
     desired: () => desired,
     setDesired(next) {
@@ -173,14 +181,15 @@ export function createTenantPicture(store: Store, tenant: TenantName): TenantPic
     wanted(isHeld, woken) {
       if (!desired) return undefined;
       const { apps } = described();
-      const appsWithoutManifest = desired.apps.map(({ app }) => app).filter((app) => reads.isMissing(app, apps.has(app)));
+      const folders = desired.suspended ? [] : desired.apps;
+      const appsWithoutManifest = folders.map(({ app }) => app).filter((app) => reads.isMissing(app, apps.has(app)));
       return {
-        awake: isHeld || appsWithoutManifest.length > 0 || !isResting(desired.apps),
+        awake: !desired.suspended && (isHeld || appsWithoutManifest.length > 0 || !isResting(desired.apps)),
         woken: woken.filter((app) => apps.get(app)?.spec.desired === 'running'),
         limitsKey: JSON.stringify(config().limits),
         egressKey: config().egress.length === 0 ? '' : JSON.stringify(config().egress),
         routesKey: JSON.stringify([routes(), [...apps].map(([app, { served }]) => [app, served.manifest.compress])]),
-        configureKey: JSON.stringify(specs()),
+        configureKey: configureKey(),
         appsDirId: desired.appsDirId,
         appsWithoutManifest,
         staleApps: reads.stale().filter(isDesired),

@@ -1,6 +1,7 @@
 import { backoffDelayMs, type BackoffPolicy } from '../base/backoff.ts';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
+import { mebibytes } from './fault-words.ts';
 import { type ActualTenant, nextStep } from './plan.ts';
 import type { StepParts } from './tenant-steps.ts';
 import { createSteps, executeStep } from './tenant-steps.ts';
@@ -65,8 +66,10 @@ export function createTenantProgress({ onStep, ...parts }: TenantProgressParts):
   function noteLimits(inForce: boolean): void {
     problems.delete('limits');
     if (inForce) return;
-    const message = 'holds more memory than its plan has now: the limit before stays until it fits';
-    problems.set('limits', { code: 'TENANTD_E_LAYER_MISSING', message, fix: 'wait for its apps to shrink, or restart them' });
+    const { memoryBytes } = picture.limits();
+    const message = `holds more memory than the ${mebibytes(memoryBytes)} that its plan has now: the limit before stays until it fits`;
+    const fix = `nothing is ended for it; it is tried again all the time. tenantctl app restart, for the app that holds most`;
+    problems.set('limits', { code: 'TENANTD_E_LIMIT_WAITS', message, fix });
     setTimeout(() => {
       actual.limitsKey = '';
       context.requestReconcile(name);

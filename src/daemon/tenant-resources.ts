@@ -82,7 +82,7 @@ export function createTenantResources(options: {
     ensureDirectory(disk.reach(paths.logsDirOf(tenant)), { uid, gid, mode: 0o700 });
     // While there is room, too: a shell is for when there is none.
     ensureDataDirectory(disk.reach(paths.userDataDirOf(tenant)), { uid, gid });
-    // Names of root's: the edge's own would not be safe to bind (Invariant 1). `tenant remove`, when it comes, takes a job of the edge's user.
+    // Names of root's: the edge's own would not be safe to bind (Invariant 1).
     ensureDirectory(paths.accessLogsDirOf(tenant), { uid: edgeUser.uid, gid: edgeUser.gid, mode: 0o750 });
     ensureDirectory(paths.hostDirOf(tenant), { uid: 0, gid, mode: 0o750 });
     ensureDirectory(paths.socketsDirOf(tenant), ownRoot);
@@ -96,13 +96,15 @@ export function createTenantResources(options: {
     network: networkOf,
     async prepare(plan) {
       const name = userNameOf(options.userPrefix, tenant);
-      const uid = store.uidOf(tenant, '', findUser({ name })?.uid);
-      user = await makeUser(machine.programs, name, uid);
-      ensureDirectory(paths.tenantStateDirOf(tenant), { uid: 0, gid: user.gid, mode: 0o750 });
+      const present = findUser({ name });
+      const uid = store.uidOf(tenant, '', present?.uid);
+      ensureDirectory(paths.tenantStateDirOf(tenant), { uid: 0, gid: present?.gid ?? uid, mode: 0o750 });
       groups?.setTenant(tenantGroup(tenant), plan);
-      // Side by side, and both to their end: what is made is known, and given back by `release`.
-      const made = await Promise.allSettled([disk.open(plan, user), makeNetwork()]);
+      // Side by side, and all to their end: what is made is known, and given back by `release`.
+      const makingUser = makeUser(machine.programs, name, uid);
+      const made = await Promise.allSettled([makingUser, disk.open(plan, { uid }), makeNetwork()]);
       for (const outcome of made) if (outcome.status === 'rejected') throw outcome.reason;
+      user = await makingUser;
       makeDirectories(user);
     },
     async setLimits(plan) {

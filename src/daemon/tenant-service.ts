@@ -8,6 +8,7 @@ import type { AppRoute, AppRouteState, Upstream } from '../protocol/edge.ts';
 import { awaitListening } from './await-listening.ts';
 import { nodeOptionsOf, tmpBytesOf, tmpInodesOf, toWorkerSettings } from './app-order.ts';
 import type { EdgeLink } from './edge-link.ts';
+import type { FaultBook } from './fault-book.ts';
 import { type Machine, tenantGroup } from './machine.ts';
 import { createRate } from './rate.ts';
 import type { Shares } from './shares.ts';
@@ -70,6 +71,7 @@ export interface TenantServiceParts {
   /** A worker became ready; before the edge hears of it. */
   onReady: (app: AppName) => void;
   urlsOf: (app: AppName) => string[];
+  faults: Pick<FaultBook, 'note'>;
   /** Something that is waited for, or shown, may be different now. */
   readonly onChange: () => void;
 }
@@ -94,11 +96,12 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
       throw new TenantdError('TENANTD_E_NO_SUCH_APP', `${tenant}/${app} is not to run`, 'see tenantctl status');
     }
     assertMayStart(app, known.order.maxWorkers);
-    const { manifest } = known.order;
+    const { manifest, heapMegabytes, tmpBytes } = known.order;
+    const size = { heapMegabytes, tmpBytes };
     const nodeOptions = nodeOptionsOf(app, known.order);
     const { generation } = known.spec;
     const handOver = parts.vault.handOver(tenant, app);
-    const order = { app, generation, drainMs: manifest.drainMs, settings, nodeOptions, twin: twinOf(app), handOver };
+    const order = { app, generation, drainMs: manifest.drainMs, settings, nodeOptions, size, twin: twinOf(app), handOver };
     starting.set(app, startingOf(app) + 1);
     const worker = await workers.start(order).finally(() => starting.set(app, startingOf(app) - 1));
     parts.onChange();
@@ -146,6 +149,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
 
   async function endWorker(worker: Worker, reason: string, hung: boolean): Promise<void> {
     if (worker.draining) return worker.gone;
+    if (hung) parts.faults.note({ tenant, app: worker.app, kind: 'hang', detail: `a worker was replaced: ${reason}` });
     worker.draining = true;
     workers.markEnding(worker);
     log.info({ tenant, app: worker.app, worker: worker.id, reason }, 'a worker is stopped');
@@ -208,7 +212,7 @@ export function createTenantService(parts: TenantServiceParts): TenantService {
   }
 
   function routeState(app: AppName, isReady: boolean): AppRouteState {
-    if (picture.isStopped(app)) return 'stopped';
+    if (picture.isStopped(app) || picture.desired()?.suspended) return 'stopped';
     if (picture.asleepSince(app) !== undefined) return 'sleeping';
     if (isReady) return 'ready';
     const told = parts.toldState(app);

@@ -4,6 +4,8 @@ import type { TenantState } from '../protocol/control.ts';
 export const tenantSightings = [
   /** Its folder is gone, or the daemon stops: nothing is wanted of it any more. */
   'unwanted',
+  /** An operator took it out of service. */
+  'suspended',
   /** All its apps sleep. */
   'asleep',
   /** Its host knows what to run. */
@@ -19,18 +21,18 @@ export type TenantSighting = (typeof tenantSightings)[number];
 
 /**
  * What each sighting makes of a tenant. A host that failed again and again has its tenant in quarantine until it is there for its apps
- * again. `suspended` is the operator's: only what is wanted of it ends that.
+ * again. `suspended` is the operator's, and goes before all that is seen of what runs.
  */
 export const tenantTransitions: Readonly<Record<TenantState, Readonly<Record<TenantSighting, TenantState>>>> = {
   // Columns as in `tenantSightings`:
-  //               unwanted    asleep      served     blocked   failing        beginning
-  starting: next('removing', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
-  running: next('removing', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
-  sleeping: next('removing', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
-  failed: next('removing', 'sleeping', 'running', 'failed', 'quarantined', 'failed'),
-  quarantined: next('removing', 'sleeping', 'running', 'failed', 'quarantined', 'quarantined'),
-  suspended: next('removing', 'suspended', 'suspended', 'suspended', 'suspended', 'suspended'),
-  removing: next('removing', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
+  //               unwanted    suspended    asleep      served     blocked   failing        beginning
+  starting: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
+  running: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
+  sleeping: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
+  failed: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'failed'),
+  quarantined: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'quarantined'),
+  suspended: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
+  removing: next('removing', 'suspended', 'sleeping', 'running', 'failed', 'quarantined', 'starting'),
 };
 
 function next(...states: TenantState[]): Record<TenantSighting, TenantState> {

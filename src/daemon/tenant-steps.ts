@@ -108,6 +108,7 @@ export function createSteps(parts: StepParts): Steps {
     async 'configure-host'() {
       const connection = host.connection();
       const apps = picture.specs();
+      const configureKey = picture.configureKey();
       const { maxBytes, keep } = context.logs;
       const logMaxBytes = Math.min(maxBytes, logBytesOf(picture.limits(), apps.length * (keep + 1)));
       const settings: HostSettings = { tenant: name, logMaxBytes, logKeep: keep };
@@ -115,7 +116,7 @@ export function createSteps(parts: StepParts): Steps {
       await context.outOfTurn(name, host.request('configure', { settings, apps, workers: living.map(toWorkerInfo) }));
       // Another host may have connected meanwhile: it knows nothing yet.
       if (host.connection() !== connection) return;
-      actual.configureKey = JSON.stringify(apps);
+      actual.configureKey = configureKey;
       hosted.keepOnly(apps.map(({ app }) => app));
       await parts.logs.resume();
     },

@@ -8,16 +8,20 @@ import type { CertsLink } from './certs-link.ts';
 import type { AppUse, EdgeLink } from './edge-link.ts';
 import type { Egress } from './egress.ts';
 import type { AppLives } from './app-lives.ts';
+import type { FaultBook } from './fault-book.ts';
 import type { HostedAppState } from './host-handlers.ts';
 import { createHostedApps, type HostedApps } from './hosted-apps.ts';
 import type { layerProblems } from './layers.ts';
+import type { Journal } from './journal.ts';
 import { createLogReader, type LogReader } from './log-reader.ts';
 import type { Machine } from './machine.ts';
 import type { JobOwner } from './manifests.ts';
 import { createOwnCertificate, type OwnCertificate } from './own-certificate.ts';
+import { sizeProblems } from './plan-changes.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { ReleaseCandidate } from './release-trial.ts';
 import type { Releases } from './releases.ts';
+import type { Removals } from './tenant-removal.ts';
 import type { Rest } from './rest.ts';
 import type { ResolverLink } from './resolver-link.ts';
 import type { Sandbox } from './sandbox-registry.ts';
@@ -49,6 +53,8 @@ export interface TenantContext {
   log: Log;
   userPrefix: string;
   logs: { maxBytes: number; keep: number };
+  /** Absent: what apps print does not go there. */
+  journal?: Journal | undefined;
   vault: SecretVault;
   schedules: Pick<Schedules, 'ended' | 'problems' | 'statusOf'>;
   sharesOf: Shares['of'];
@@ -56,7 +62,9 @@ export interface TenantContext {
   onDisk: () => void;
   drift: Pick<DriftBook, 'problems'>;
   releases: Pick<Releases, 'problems'>;
+  removals: Pick<Removals, 'problems'>;
   stalls: Pick<StallBook, 'problems'>;
+  faults: Pick<FaultBook, 'note' | 'newest' | 'forget'>;
   egress: Egress;
   resolver: ResolverLink;
   sessions: Sessions;
@@ -107,6 +115,10 @@ export interface Tenant {
   isConfigured(): boolean;
   /** Nothing is wanted of it and nothing is there. */
   isGone(): boolean;
+  /** The edge knows it. */
+  isRouted(): boolean;
+  /** Nothing of it is there but, perhaps, its routes. */
+  isDown(): boolean;
   /** Tells the edge of what was taken up, before any step: from what is stored. */
   publishAdopted(): void;
   /** Takes the next step; false when there is none now. */
@@ -157,7 +169,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     context.requestReconcile(name);
   });
   const service: TenantService = createTenantService({
-    ...{ machine, edge, log, vault: context.vault, sharesOf: context.sharesOf, tenant: name, picture, resources, urlsOf },
+    ...{ ...context, tenant: name, picture, resources, urlsOf },
     host: () => host,
     toldState: (app) => hosted.stateOf(app)?.state,
     isStaticServed: (app) => hosted.isStaticServed(app),
@@ -174,14 +186,11 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     },
   });
   const host: TenantHost = createTenantHost({
-    machine,
-    tenant: name,
-    user: resources.user,
-    handlers: hosted.handlers,
-    onChange: hostChanged,
+    ...{ machine, tenant: name, user: resources.user, handlers: hosted.handlers, onChange: hostChanged },
   });
   const owner = (): JobOwner => jobOwnerOf(machine, resources, picture);
   const logs: LogReader = createLogReader({ machine, host, owner, holdUp: () => lifecycle.keepAwake() });
+  context.journal?.follow(name, logs);
   const { workers } = service;
   const lifecycle: TenantLifecycle = createTenantLifecycle({
     ...{ tenant: name, picture, edge, log, waiters, service: () => service, host: () => host, stateOf: (app) => hosted.stateOf(app) },
@@ -239,7 +248,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
       ...egress.problems(),
       ...progress.problems(),
       ...hostProblems(host),
-      ...hosted.problems(),
+      ...[...hosted.problems(), ...sizeProblems(name, picture, workers.all())],
     ];
     return all.map((problem) => Object.assign({}, problem, { tenant: name }));
   }
@@ -255,6 +264,8 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     },
     isConfigured: () => actual.configureKey !== '',
     isGone: progress.isGone,
+    isRouted: () => actual.routesKey !== '',
+    isDown: () => !actual.leftovers,
     publishAdopted() {
       service.endLeft();
       // Those without workers, too: edges forget what they are not told of. (Static apps, sleeping ones.)

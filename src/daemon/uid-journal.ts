@@ -14,6 +14,8 @@ export interface GivenUid {
  */
 export interface UidJournal {
   uidOf(tenant: string, app: string): number | undefined;
+  /** Whose it is: the last that it was given to. A tenant that was removed has its under a name that no tenant can have. */
+  ownerOf(uid: number): Pick<GivenUid, 'tenant' | 'app'> | undefined;
   /** 0 when none was given. */
   highest(): number;
   /** On the disk when this answers, or it throws and nothing of it is. */
@@ -27,17 +29,28 @@ export function hasUids(file: string): boolean {
 }
 
 export function openUidJournal(file: string): UidJournal {
-  const known = new Map(readGiven(file).map(({ tenant, app, uid }) => [keyOf(tenant, app), uid]));
+  const owners = new Map<number, GivenUid>();
+  const known = new Map<string, number>();
+  readGiven(file).forEach(note);
+
+  function note(given: GivenUid): void {
+    const before = owners.get(given.uid);
+    const key = before && keyOf(before.tenant, before.app);
+    if (key !== undefined && known.get(key) === given.uid) known.delete(key);
+    owners.set(given.uid, given);
+    known.set(keyOf(given.tenant, given.app), given.uid);
+  }
 
   return {
     uidOf: (tenant, app) => known.get(keyOf(tenant, app)),
-    highest: () => Math.max(0, ...known.values()),
+    ownerOf: (uid) => owners.get(uid),
+    highest: () => Math.max(0, ...owners.keys()),
     add(given) {
       const fresh = given.filter(({ tenant, app, uid }) => known.get(keyOf(tenant, app)) !== uid);
       if (fresh.length === 0) return;
       // A line of its own, whatever a power cut left at the end.
       append(file, fresh.map(({ uid, tenant, app }) => `\n${JSON.stringify([uid, tenant, app])}`).join(''));
-      for (const { tenant, app, uid } of fresh) known.set(keyOf(tenant, app), uid);
+      fresh.forEach(note);
     },
   };
 }

@@ -27,7 +27,7 @@ export function ownerOf(sandbox: Pick<Sandbox, 'id' | 'role' | 'group'>): Owner 
 }
 
 /** There is one of each of these. */
-const alone = new Set(['host', 'edge', 'certs', 'resolver']);
+const alone = new Set(['host', 'edge', 'certs', 'metrics', 'resolver']);
 
 function subjectOf(role: string, workerId: string, id: string): string {
   if (alone.has(role)) return role;

@@ -5,6 +5,8 @@ export interface RightsExpected {
   uid: number;
   gid: number;
   withFilter: boolean;
+  /** As in its promise. */
+  owners?: readonly number[] | undefined;
 }
 
 interface Right {
@@ -15,13 +17,22 @@ interface Right {
   actual: (found: ProcessFacts) => string;
 }
 
+/** CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER: in a namespace of users, over the files of these alone. */
+const overFiles = ['CapPrm', 'CapEff', 'CapBnd'].map((name) => `${name} 000000000000000b`).join(', ');
+const sorted = (ids: readonly number[]): string[] => ids.toSorted((a, b) => a - b).map(String);
 const fourTimes = (id: number): string => Array.from({ length: 4 }, () => id).join(' ');
 
 const rights: readonly Right[] = [
   { layer: 'user', id: 'uid', field: 'Uid', expected: ({ uid }) => fourTimes(uid), actual: ({ uids }) => uids.join(' ') },
   { layer: 'user', id: 'gid', field: 'Gid', expected: ({ gid }) => fourTimes(gid), actual: ({ gids }) => gids.join(' ') },
-  { layer: 'user', id: 'groups', field: 'Groups', expected: () => 'none', actual: ({ groups }) => listOr(groups.map(String), 'none') },
-  { layer: 'user', id: 'capabilities', field: 'Cap*', expected: () => 'none', actual: capabilitiesOf },
+  {
+    layer: 'user',
+    id: 'groups',
+    field: 'Groups',
+    expected: ({ owners = [] }) => listOr(sorted(owners), 'none'),
+    actual: ({ groups }) => listOr(sorted(groups), 'none'),
+  },
+  { layer: 'user', id: 'capabilities', field: 'Cap*', expected: ({ owners }) => (owners ? overFiles : 'none'), actual: capabilitiesOf },
   { layer: 'user', id: 'no-new-privileges', field: 'NoNewPrivs', expected: () => '1', actual: (found) => String(found.noNewPrivileges) },
 ];
 const filter: Right = { layer: 'syscalls', id: 'filter', field: 'Seccomp', expected: () => 'filtered', actual: filterOf };

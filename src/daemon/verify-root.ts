@@ -5,6 +5,8 @@ import { type Finding, judge, listOr } from './verify-finding.ts';
 
 /** bwrap(1) makes these itself: devices, a terminal's when there is one, and covers of what a /proc could be written by. */
 const madeByBubblewrap = /^\/$|^\/dev\/(?:null|zero|full|random|urandom|tty|pts|console)$|^\/proc\/(?:sys|sysrq-trigger|irq|bus)$/;
+/** Ours over bubblewrap's: terminals, and what it makes read-only where root could write it. */
+const hidesBubblewraps = new Set(['/dev/pts', '/proc/sysrq-trigger']);
 /** What is not the sandbox's to write, though it is not mounted read-only: the kernel decides there. */
 const decidedByKernel = /^\/proc$|^\/dev\/(?:null|zero|full|random|urandom|tty|pts|console)$/;
 
@@ -17,9 +19,9 @@ export function checkMounts(pid: number, promise: SandboxPromise, mounts: readon
 function checkTargets({ mounts: promised }: SandboxPromise, mounts: readonly MountFacts[], source: string): Finding {
   const asked = new Set(promised.map(({ target }) => target));
   const targets = mounts.map(({ target }) => target);
-  // Also one over one that is promised: it hides what is. The terminals of ours hide bubblewrap's.
+  // Also one over one that is promised: it hides what is.
   const isHiding = (target: string, index: number): boolean =>
-    targets.slice(0, index).filter((other) => other === target).length > (target === '/dev/pts' ? 1 : 0);
+    targets.slice(0, index).filter((other) => other === target).length > (hidesBubblewraps.has(target) ? 1 : 0);
   const isStrange = (target: string, index: number): boolean =>
     isHiding(target, index) || (!asked.has(target) && !madeByBubblewrap.test(target));
   const needed = ['/', ...promised.filter(({ optional }) => !optional).map(({ target }) => target)];

@@ -43,7 +43,11 @@ export function checkSandbox(sandbox: Sandbox, processes: readonly ProcessFacts[
   const mounts = mountsOf(reaperPid);
   const places = { reaperPid, found, machine: around.machine, pidNamespace: sandbox.pidNamespace, root: rootOf(reaperPid) };
   return [
-    ...checkRights({ uid: around.uid ?? promise.uid, gid: promise.gid, withFilter: around.withFilter }, reaper, processes),
+    ...checkRights(
+      { uid: around.uid ?? promise.uid, gid: promise.gid, withFilter: around.withFilter, owners: promise.owners },
+      reaper,
+      processes,
+    ),
     ...checkPlaces({ ...places, machineRoot: around.machineRoot }),
     ...checkMounts(reaperPid, promise, mounts, mountsOf(sandbox.monitorPid)),
     ...checkDisk(reaperPid, promise, mounts, around.disk),

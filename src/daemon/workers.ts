@@ -8,6 +8,7 @@ import { setOwner } from '../privileged/directories.ts';
 import type { SandboxSpec } from '../privileged/sandbox-arguments.ts';
 import type { WorkerInfo } from '../protocol/host.ts';
 import type { WorkerSettings } from '../protocol/worker.ts';
+import type { WorkerSize } from './app-order.ts';
 import { type Machine, programCommand } from './machine.ts';
 import type { Sandbox, SandboxExit } from './sandbox-registry.ts';
 import type { Twin } from './twin.ts';
@@ -19,6 +20,7 @@ export interface WorkerOrder {
   drainMs: number;
   settings: WorkerSettings;
   nodeOptions: readonly string[];
+  size: WorkerSize;
   /** Its sandbox, but for what makes it this worker's. */
   twin: Twin;
   /** Its secrets. */
@@ -39,6 +41,8 @@ export interface Worker {
   unlisted: boolean;
   /** The port that a command listens on, in the tenant's network; 0 for other kinds. */
   port: number;
+  /** Undefined: started by a daemon that did not write it down. */
+  size: WorkerSize | undefined;
   sandbox: Sandbox;
   /** Settles when nothing of it is left and it is no longer in `all()`. */
   gone: Promise<void>;
@@ -54,6 +58,7 @@ export const workerRole = z.strictObject({
   socket: z.string(),
   port: z.number(),
   ready: z.boolean(),
+  size: z.strictObject({ heapMegabytes: z.number(), tmpBytes: z.number() }).exactOptional(),
   /** It was asked to end, and may hear nobody any more. */
   ending: z.literal(true).exactOptional(),
 });
@@ -179,9 +184,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
       workerId: id,
       generation: order.generation,
       drainMs: order.drainMs,
-      socket,
-      port,
-      ready: false,
+      ...{ socket, port, size: order.size, ready: false },
     };
     try {
       const { output, report } = await makePipes(id, order.twin.spec.uid);
@@ -216,6 +219,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
         draining: false,
         unlisted: false,
         port,
+        size: order.size,
         sandbox,
       };
       return track(worker, [output, report]);
@@ -231,7 +235,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
     get: (id) => workers.get(id),
     start,
     adopt(sandbox) {
-      const { app, workerId, generation, drainMs, socket, port, ready, ending = false } = workerRole.parse(sandbox.role);
+      const { app, workerId, generation, drainMs, socket, port, size, ready, ending = false } = workerRole.parse(sandbox.role);
       const id = workerId as WorkerId;
       const worker = {
         id,
@@ -244,6 +248,7 @@ export function createWorkers({ machine, tenant, hostUser, onExit, onGone }: Wor
         draining: false,
         unlisted: ending,
         port,
+        size,
         sandbox,
       };
       return track(worker, []);

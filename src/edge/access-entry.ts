@@ -34,6 +34,8 @@ export type AccessOutcome =
   | 'app-asleep'
   /** 503: the app, or its tenant, is stopped. */
   | 'app-stopped'
+  /** 503: the tenant is suspended. */
+  | 'suspended'
   /** 503: its tenant held up the edge again and again, and is left alone for a while. */
   | 'set-aside'
   /** 502: the app does not start. */

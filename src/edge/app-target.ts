@@ -4,6 +4,7 @@ import type { AppUses } from './app-uses.ts';
 import { type Quiet, QuietRequests } from './quiet-requests.ts';
 import type { TenantState } from './tenant-state.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
+import { UsageCounters } from './usage-tally.ts';
 
 /** A request that waits for its app. */
 export interface HeldRequest {
@@ -22,6 +23,7 @@ export class AppTarget {
   readonly tenant: TenantState;
   /** Whole field lines that tell the app who it is. */
   readonly identityFields: string;
+  readonly usage: UsageCounters;
   state: AppRouteState = 'starting';
   release = '';
   compress = false;
@@ -46,6 +48,7 @@ export class AppTarget {
     this.tenant = tenant;
     this.app = app;
     this.uses = uses;
+    this.usage = new UsageCounters(tenant.tally, tenant.name, app);
     this.identityFields = `x-tenantd-tenant: ${tenant.name}\r\nx-tenantd-app: ${app}\r\n`;
   }
 

@@ -14,6 +14,7 @@ import { endCalls, type OpenCall } from './open-calls.ts';
 import { GrantUses } from './grants.ts';
 import { Http2Context } from '../http2/context.ts';
 import { defaultHttp2Limits } from '../http2/limits.ts';
+import { LimitCounts } from './limit-counts.ts';
 import type { EdgeLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { RouteTable } from './route-table.ts';
@@ -36,6 +37,7 @@ export interface EdgeContext {
   readonly challenges: Challenges;
   readonly contextTokens: ContextTokens;
   readonly grantUses: GrantUses;
+  readonly limitCounts: LimitCounts;
   /** Connections of apps that call other tenants'. */
   readonly calls: Set<OpenCall>;
   readonly http2: Http2Context;
@@ -80,6 +82,7 @@ export function createContext(options: EdgeOptions, limits: EdgeLimits): EdgeCon
     challenges: new Challenges(),
     contextTokens: new ContextTokens(),
     grantUses: new GrantUses(),
+    limitCounts: new LimitCounts(),
     calls,
     compression: new CompressionShare(),
     http2: new Http2Context({ limits: defaultHttp2Limits, nowMs: () => deadlines.nowMs, schedule: (flush) => void setImmediate(flush) }),

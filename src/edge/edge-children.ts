@@ -129,8 +129,9 @@ async function shutDown(child: EdgeChild, timeoutMs: number): Promise<void> {
 }
 
 /** Asked to or not. */
-async function endIn({ exited, kill }: EdgeChild, timeoutMs: number): Promise<void> {
+async function endIn({ channel, exited, kill }: EdgeChild, timeoutMs: number): Promise<void> {
   const timer = setTimeout(kill, timeoutMs + answerSlackMs);
-  await exited;
+  // Its last words are read, too.
+  await Promise.all([exited, channel.closed]);
   clearTimeout(timer);
 }

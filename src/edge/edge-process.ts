@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createChannel } from '../protocol/channel.ts';
 import type {
   CertificateEvent,
@@ -9,7 +10,8 @@ import type {
   EdgeUseRequests,
   TenantCertificate,
 } from '../protocol/edge.ts';
-import { maxReportedNames, maxRouteFrameBytes } from '../protocol/edge-paths.ts';
+import { maxReportedNames, maxRouteFrameBytes, maxUsageRows } from '../protocol/edge-paths.ts';
+import type { EdgeUsageTold } from '../protocol/edge-usage.ts';
 import { type AccessLogsOptions, createAccessLogs } from './access-log.ts';
 import { createEdge, type Edge, type EdgeOptions } from './edge.ts';
 import { CallHandover } from './call-handover.ts';
@@ -45,7 +47,9 @@ export interface EdgeProcess {
 
 /** An edge whose master is gone lets open requests end for so long. */
 const orphanGraceMs = 10_000;
-const grantUseMs = 2_000;
+const grantUseMs = 1_000;
+/** What of an edge's counts is lost at most, when it is killed. */
+const usageMs = 1_000;
 
 /** One edge, told by its master what to do. It accepts from its first whole route table on. */
 export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings, openFiles, ...options }: EdgeProcessOptions): EdgeProcess {
@@ -65,6 +69,7 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   const earlyCalls = new CallHandover();
   const grantUseTimer = setInterval(tellGrantUse, grantUseMs);
   grantUseTimer.unref();
+  const usageTimer = setInterval(tellUsage, usageMs).unref();
 
   /** Asked again, it is the edge's affair: it takes the shorter time. */
   function endAfter(last: Promise<void>): Promise<void> {
@@ -78,6 +83,10 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
     clearInterval(grantUseTimer);
     tellGrantUse();
     await accessLogs?.close();
+    clearInterval(usageTimer);
+    // What was cut says so a turn later.
+    await nextTurn();
+    tellUsage();
   }
 
   function acceptCall(caller: Caller, socket: Socket): void {
@@ -93,6 +102,16 @@ export function runEdge({ channelFd, httpFds, httpsFds, accessLogs: logSettings,
   function tellGrantUse(): void {
     const uses = edge.grantUses.take();
     if (uses.length > 0) channel.notify('grant-use', { uses });
+    const hits = edge.limitCounts.take();
+    if (hits.length > 0) channel.notify('limit-hits', { hits });
+  }
+
+  function tellUsage(): void {
+    for (;;) {
+      const usage = edge.routes.usage.take(maxUsageRows);
+      if (usage.length === 0) return;
+      channel.notify('usage', { usage } satisfies EdgeUsageTold);
+    }
   }
 
   async function listenOnce(): Promise<void> {

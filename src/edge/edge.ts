@@ -47,6 +47,7 @@ export interface Edge {
   /** A connection of an app that calls another tenant's. */
   acceptCall(caller: Caller, socket: Socket): void;
   readonly grantUses: EdgeContext['grantUses'];
+  readonly limitCounts: EdgeContext['limitCounts'];
   /** See EdgeKeyNotifications. */
   readonly contextTokens: EdgeContext['contextTokens'];
   readonly setTicketKeys: (keys: Buffer) => void;
@@ -148,6 +149,7 @@ export function createEdge(options: EdgeOptions): Edge {
     challenges: context.challenges,
     contextTokens: context.contextTokens,
     grantUses: context.grantUses,
+    limitCounts: context.limitCounts,
     acceptCall(caller, socket) {
       socket.allowHalfOpen = true;
       options.stallGuard?.own(socket, caller.tenant);

@@ -1,4 +1,4 @@
-import type { RequestLimits } from '../protocol/edge.ts';
+import type { RequestLimitName, RequestLimits } from '../protocol/edge.ts';
 import type { AccessOutcome } from './access-entry.ts';
 import { logExchange } from './exchange-log.ts';
 import { type BodyReader, noBody } from '../http1/body.ts';
@@ -20,6 +20,7 @@ import { requestSteps } from './steps.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import { type UpstreamFailure, upstreamFailures } from './upstream-failures.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
+import type { UsageCounters } from './usage-tally.ts';
 
 /**
  * How a response's body goes to the client: `framed` as the app framed it; `chunked` in chunks of our own; `content` alone, for
@@ -52,6 +53,8 @@ export class Exchange implements UpstreamUser, PlacedRequest {
   host: HostEntry | undefined = undefined;
   target: AppTarget | undefined = undefined;
   quiet: Quiet | undefined = undefined;
+  /** Of whoever it turns out to be for. */
+  usage: UsageCounters;
   /** For the access log: when it began, was sent to the app, and was answered by it; -1 when that did not happen. */
   readonly startedAtMs: number;
   sentAtMs = -1;
@@ -105,6 +108,7 @@ export class Exchange implements UpstreamUser, PlacedRequest {
     this.client = client;
     this.edge = edge;
     this.id = edge.nextRequestId();
+    this.usage = edge.routes.usage.nobody;
     this.startedAtMs = performance.now();
     this.clientFields = client.connection.clientFields;
     this.secure = client.connection.peer.proto === 'https';
@@ -140,14 +144,14 @@ export class Exchange implements UpstreamUser, PlacedRequest {
   /** Until it is ready, or something else. */
   private waitFor(target: AppTarget): void {
     const { limits, deadlines } = this.edge;
-    if (!this.place.hold(target, heldLimit(target.tenant.limits, limits))) return this.answer(answers.busy);
+    if (!this.place.hold(target, heldLimit(target.tenant.limits, limits))) return this.answer(answers.crowded);
     if (this.heldSinceMs === -1) this.heldSinceMs = deadlines.nowMs;
     this.limit(this.heldSinceMs + (target.holdMs ?? limits.holdMs) - deadlines.nowMs);
   }
 
   /** Sends it on now, or when another request of the tenant is over. */
   private takeTurn(target: AppTarget): void {
-    if (!this.place.enter(target)) return this.answer(answers.busy);
+    if (!this.place.enter(target)) return this.answer(answers.crowded);
     if (this.place.isQueued) this.limit(this.edge.limits.queueMs);
     else if (takeFirstPiece(this)) forward(this);
   }
@@ -202,10 +206,22 @@ export class Exchange implements UpstreamUser, PlacedRequest {
 
   onDeadline(): void {
     if (this.place.isHeld) this.answer(answers.starting);
-    else if (this.place.isQueued) this.answer(answers.busy);
-    else if (this.responseBody) this.abort('timeout');
-    else if (!this.requestBody.done && !this.uploadBlocked) this.answer(answers.slowRequest);
-    else this.fail('slow');
+    else if (this.place.isQueued) this.answer(answers.crowded);
+    else if (this.responseBody) {
+      if (this.isPastEnd) this.noteLimit('requestTimeout');
+      this.abort('timeout');
+    } else if (!this.requestBody.done && !this.uploadBlocked) this.answer(answers.slowRequest);
+    else this.fail(this.isPastEnd ? 'slowAltogether' : 'slow');
+  }
+
+  /** Its plan's `requestTimeout` is over. */
+  private get isPastEnd(): boolean {
+    return this.edge.deadlines.nowMs >= this.endsAtMs;
+  }
+
+  private noteLimit(limit: RequestLimitName): void {
+    const tenant = this.host?.tenant.name;
+    if (tenant !== undefined) this.edge.limitCounts.note(tenant, this.target?.app ?? '', limit);
   }
 
   onUpstreamData(bytes: Buffer): void {
@@ -246,11 +262,12 @@ export class Exchange implements UpstreamUser, PlacedRequest {
   /** The edge itself answers. A body that has not come whole by now is not waited for. */
   answer(answer: Answer): void {
     if (this.over) return;
+    if (answer.limit) this.noteLimit(answer.limit);
     if (!this.requestBody.done && !this.upstream) dropFirstPiece(this);
     const keep = this.keepAlive && !answer.close && this.requestBody.done && !this.edge.closing;
     this.status = answer.status;
     this.outcome = answer.outcome;
-    this.bytesOut = this.client.sendAnswer(this, answer, keep);
+    this.countOut(this.client.sendAnswer(this, answer, keep));
     this.end(false);
     this.client.finish(keep);
   }
@@ -294,16 +311,31 @@ export class Exchange implements UpstreamUser, PlacedRequest {
     this.hostName = copyOf(this.hostName);
     this.upstream = undefined;
     this.status = 101;
+    this.usage.countRequest(101);
     this.answeredAtMs = performance.now();
     upstream.pool.giveAway(upstream, tunnel);
     this.place.becomeTunnel();
     return upstream;
   }
 
-  endTunnel(bytesIn: number, bytesOut: number): void {
-    this.bytesIn = bytesIn;
-    this.bytesOut = bytesOut;
+  endTunnel(): void {
     this.end(false);
+  }
+
+  countIn(bytes: number): void {
+    this.bytesIn += bytes;
+    this.usage.countIn(bytes);
+  }
+
+  countOut(bytes: number): void {
+    this.bytesOut += bytes;
+    this.usage.countOut(bytes);
+  }
+
+  /** What of the request's body came since it was called last. */
+  countBody(): void {
+    const bytes = this.requestBody.contentBytes - this.bytesIn;
+    if (bytes > 0) this.countIn(bytes);
   }
 
   /** Lets go of the upstream connection. */
@@ -311,6 +343,11 @@ export class Exchange implements UpstreamUser, PlacedRequest {
     const { upstream } = this;
     this.upstream = undefined;
     upstream?.release(reusable);
+  }
+
+  private countRequest(): void {
+    this.countBody();
+    this.usage.countRequest(this.status);
   }
 
   /** A client of HTTP/2 can keep its stream open for a while after the end: not with a whole head in memory. */
@@ -325,7 +362,7 @@ export class Exchange implements UpstreamUser, PlacedRequest {
   private end(reusable: boolean): void {
     if (this.over) return;
     this.over = true;
-    if (this.status !== 101) this.bytesIn = this.requestBody.contentBytes;
+    if (this.status !== 101) this.countRequest();
     logExchange(this);
     this.dropTexts();
     this.compressor?.destroy();

@@ -1,15 +1,18 @@
 import type { TenantName } from '../base/ids.ts';
 import { DaemonLink } from '../protocol/daemon-link.ts';
 import { maxRouteFrameBytes } from '../protocol/edge-paths.ts';
-import type { EdgeRequests, EdgeUseRequests, TenantStall } from '../protocol/edge.ts';
+import type { EdgeRequests, EdgeUseRequests, LimitHit, TenantStall } from '../protocol/edge.ts';
+import type { EdgeUsageTold } from '../protocol/edge-usage.ts';
 import { joinUses, maxUsesTold } from './app-uses.ts';
 import { type ChallengeMessage, ChallengeRecord } from './challenge-record.ts';
 import { EdgeChildren } from './edge-children.ts';
 import { Gateways } from './gateways.ts';
 import type { LogLevel } from './fault-log.ts';
+import { LimitCounts } from './limit-counts.ts';
 import { successionHandlers } from './succession.ts';
 import { createSharedKeys, type SharedKeys } from './shared-keys.ts';
 import { type RouteMessage, routeMethods, RouteRecord } from './route-record.ts';
+import { UsageCourier } from './usage-courier.ts';
 
 /** What edges tell the daemon. */
 const passedEvents = ['certificate', 'grant-use', 'handshake-without-certificate', 'wake-app'];
@@ -20,6 +23,9 @@ const challengeTimeLimitMs = 5_000;
 /** The daemon waits for a little longer. */
 const letSleepTimeLimitMs = 3_000;
 const usePeriodMs = 1_000;
+/** For the daemon to write down what was counted; it may be away for a while. */
+const usageSettleMs = 60_000;
+const usageSettleAtSignalMs = 5_000;
 
 export interface MasterOptions {
   controlSocket: string;
@@ -41,6 +47,7 @@ export interface Master {
 /** Starts the edges and stands between them and the daemon. It outlives the daemon, and the edges never outlive it. */
 export function runMaster({ controlSocket, gatewaysDir, standby = false, processes, listenerFds, edgeCommand }: MasterOptions): Master {
   const record = new RouteRecord();
+  const limits = new LimitCounts();
   const challenges = new ChallengeRecord();
   const { promise: ended, resolve: settleEnded } = Promise.withResolvers<void>();
   const log = (level: LogLevel, message: string): void => {
@@ -59,6 +66,8 @@ export function runMaster({ controlSocket, gatewaysDir, standby = false, process
         log(level, message);
       },
       ...Object.fromEntries(passedEvents.map((method) => [method, (params: unknown) => void link.notify(method, params)])),
+      'limit-hits': (params) => limits.add((params as { hits: LimitHit[] }).hits),
+      usage: (params) => usage.add((params as EdgeUsageTold).usage),
       'tenant-stall': (params) => {
         const { tenant, asideMs } = params as TenantStall;
         gateways.setAside(tenant as TenantName, asideMs, () => record.tenants());
@@ -88,20 +97,29 @@ export function runMaster({ controlSocket, gatewaysDir, standby = false, process
   const tellUse = async (): Promise<void> => {
     const noUse: EdgeUseRequests['take-use']['result'] = { apps: [] };
     const answers = link.isConnected ? await children.ask('take-use', {}, usePeriodMs, { ifEnded: noUse, ifSilent: noUse }) : [];
+    const hits = link.isConnected ? limits.take() : [];
+    if (hits.length > 0) link.notify('limit-hits', { hits });
     const uses = joinUses(answers.flatMap(({ apps }) => apps));
     for (let first = 0; first < uses.length; first += maxUsesTold) link.notify('app-use', { apps: uses.slice(first, first + maxUsesTold) });
     useTimer.refresh();
   };
   const useTimer = setTimeout(() => void tellUse(), usePeriodMs).unref();
+  const usage = new UsageCourier({ deliver: (batch) => link.request('usage', batch), isConnected: () => link.isConnected });
+  setInterval(() => usage.tell(), usePeriodMs).unref();
   const pass = (method: RouteMessage['method'], params: unknown): void => {
     const message = { method, params } as RouteMessage;
     record.record(message);
     children.tell(message);
     if (callerMethods.has(method)) gateways.update(() => record.tenants());
   };
-  const shutDown = (timeoutMs: number): Promise<void> => {
+  const shutDown = async (timeoutMs: number): Promise<void> => {
     gateways.closeAll();
-    return children.shutdown(timeoutMs);
+    await children.shutdown(timeoutMs);
+    usage.tell();
+  };
+  const settleUsage = (timeoutMs: number): Promise<void> => {
+    usage.tell();
+    return usage.settled(timeoutMs);
   };
   const link: DaemonLink = new DaemonLink({
     ...{ controlSocket, maxFrameBytes: maxRouteFrameBytes },
@@ -122,7 +140,7 @@ export function runMaster({ controlSocket, gatewaysDir, standby = false, process
       ...successionHandlers({
         ...{ children, keys, challenges, gateways, listenerFds, tenants: () => record.tenants() },
         // After the answer to a shutdown that it may have been asked for meanwhile.
-        onEnded: () => void setImmediate(settleEnded),
+        onEnded: () => void settleUsage(usageSettleMs).then(() => setImmediate(settleEnded)),
       }),
       shutdown: async (params) => {
         await shutDown((params as EdgeRequests['shutdown']['params']).timeoutMs);
@@ -136,6 +154,7 @@ export function runMaster({ controlSocket, gatewaysDir, standby = false, process
     ended,
     async shutdown(timeoutMs) {
       await shutDown(timeoutMs);
+      await settleUsage(usageSettleAtSignalMs);
       // After the answer to whoever asked for it went out.
       setImmediate(() => {
         link.close();

@@ -39,6 +39,7 @@ export function dropFirstPiece({ client, requestBody }: Exchange): void {
 export function passRequestBody(exchange: Exchange, bytes: Buffer): number {
   const { requestBody, upstream, edge } = exchange;
   const taken = requestBody.take(bytes);
+  exchange.countBody();
   if (refuseBody(exchange) || !upstream) return taken;
   const piece = pieceOf(requestBody, bytes);
   if (piece) {

@@ -41,7 +41,7 @@ class CompressedResponse implements CompressorSink {
 
   onCompressed(bytes: Buffer): void {
     const { client, compressor, edge } = this.exchange;
-    this.exchange.bytesOut += bytes.length;
+    this.exchange.countOut(bytes.length);
     if (client.sendBody(this.exchange, bytes, false, '')) return;
     this.exchange.downloadBlocked = true;
     compressor?.pause();

@@ -58,7 +58,7 @@ function keepPartialHead(exchange: Exchange, bytes: Buffer): void {
 function switchProtocols(exchange: Exchange, following: Buffer | undefined): void {
   if (!exchange.upgrade || !exchange.requestBody.done) exchange.fail('malformed');
   // Others that asked before it was answered were faster.
-  else if (!exchange.target?.tenant.mayOpenTunnel) exchange.answer(answers.busy);
+  else if (!exchange.target?.tenant.mayOpenTunnel) exchange.answer(answers.tunnelsTaken);
   else exchange.client.switchProtocols(exchange, following);
 }
 
@@ -83,7 +83,7 @@ function beginResponse(exchange: Exchange, head: ResponseHead, following: Buffer
     client.sendHead(exchange, head, undefined, false, '');
     return compress(exchange, compressor, piece, clean);
   }
-  exchange.bytesOut += piece?.length ?? 0;
+  countPassed(exchange, piece, body.contentBytes);
   advance(exchange, body, client.sendHead(exchange, head, piece, body.done, trailersOf(exchange, body)), clean);
 }
 
@@ -109,13 +109,20 @@ function dechunkedBody(exchange: Exchange): BodyReader {
 }
 
 function passResponseBody(exchange: Exchange, body: BodyReader, bytes: Buffer): void {
+  const before = body.contentBytes;
   const taken = body.take(bytes);
   if (body.fault !== undefined) return exchange.abort('cut');
   const piece = responsePiece(exchange, body, bytes);
   const clean = taken === bytes.length;
   if (exchange.compressor) return compress(exchange, exchange.compressor, piece, clean);
-  exchange.bytesOut += piece?.length ?? 0;
+  countPassed(exchange, piece, body.contentBytes - before);
   advance(exchange, body, exchange.client.sendBody(exchange, piece, body.done, trailersOf(exchange, body)), clean);
+}
+
+/** The access log has it as it was framed; what is billed is the same for every client. */
+function countPassed(exchange: Exchange, piece: Buffer | undefined, contentBytes: number): void {
+  exchange.bytesOut += piece?.length ?? 0;
+  if (contentBytes > 0) exchange.usage.countOut(contentBytes);
 }
 
 /** The rest is the compressor's, which has its own time; the app's connection is free as soon as it has said all. */

@@ -8,6 +8,7 @@ import { buildPathRoutes, type PathRoutes } from './path-routes.ts';
 import { TenantState } from './tenant-state.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { Upstreams } from './upstreams.ts';
+import { UsageTally } from './usage-tally.ts';
 
 /** What a host leads to. */
 export interface HostEntry {
@@ -46,6 +47,7 @@ const noPaths = buildPathRoutes([]);
  */
 export class RouteTable {
   readonly uses = new AppUses();
+  readonly usage = new UsageTally();
   private readonly tenants = new Map<TenantName, TenantEntry>();
   private readonly exact = new Map<string, HostEntry>();
   /** By suffix: `*.example.com` is `.example.com`. */
@@ -95,7 +97,7 @@ export class RouteTable {
     this.seen?.add(routes.tenant);
     const before = this.tenants.get(routes.tenant);
     const nowMs = performance.now();
-    const state = before?.state ?? new TenantState(routes, this.options.processes ?? 1, nowMs);
+    const state = before?.state ?? new TenantState(routes, this.options.processes ?? 1, nowMs, this.usage);
     if (before) state.change(routes, nowMs);
     const apps = new Map(routes.apps.map((route) => [route.app, this.applyApp(state, before?.apps.get(route.app), route)]));
     const hosts = new Map(routes.hosts.map((host) => [hostKey(host.host), hostEntry(state, apps, host)]));

@@ -16,7 +16,8 @@ type Step = (exchange: Exchange, head: RequestHead) => Answer | undefined;
 
 /** A request's way before it is sent on, in order. */
 export const requestSteps: readonly Step[] = [
-  ...[readRequest, readClient, answerChallenge, findTenant, checkServerName, limitRate, limitConnections, redirectHost, redirectToHttps],
+  ...[readRequest, readClient, answerChallenge, findTenant, checkServerName, limitRate, limitConnections],
+  ...[answerSuspended, redirectHost, redirectToHttps],
   serveContextKeys,
   ...[routePath, noteQuiet, limitSizes, limitTunnels, writeUpstreamHead, prepareResponse],
 ];
@@ -51,6 +52,7 @@ function findTenant(exchange: Exchange, head: RequestHead): Answer | undefined {
   const host = caller ? routes.findGranted(caller, head.host) : routes.findHost(head.host);
   if (!host) return caller ? answers.notGranted : answers.misdirected;
   exchange.host = host;
+  exchange.usage = host.tenant.usage;
   const { requestTimeoutMs } = host.tenant.limits;
   if (requestTimeoutMs > 0) exchange.endsAtMs = exchange.edge.deadlines.nowMs + requestTimeoutMs;
   return undefined;
@@ -83,6 +85,10 @@ function limitRate({ host, startedAtMs }: Exchange): Answer | undefined {
 
 function limitConnections({ host, client }: Exchange): Answer | undefined {
   return host && !client.connection.enterTenant(host.tenant) ? answers.tooManyConnections : undefined;
+}
+
+function answerSuspended({ host }: Exchange): Answer | undefined {
+  return host?.tenant.suspended ? answers.suspended : undefined;
 }
 
 /** Keeps the port, by which the client got here, and the whole target. */
@@ -119,6 +125,7 @@ function routePath(exchange: Exchange, head: RequestHead): Answer | undefined {
   const target = findApp(exchange.host.paths, head.target);
   if (target === 'ambiguous') return answers.ambiguousPath;
   exchange.target = target;
+  if (target) exchange.usage = target.usage;
   const { caller } = exchange.client.connection;
   if (caller && target) {
     exchange.client.connection.called = target;
@@ -143,7 +150,7 @@ function limitSizes({ target }: Exchange, head: RequestHead): Answer | undefined
 }
 
 function limitTunnels({ upgrade, target }: Exchange): Answer | undefined {
-  return upgrade && target && !target.tenant.mayOpenTunnel ? answers.busy : undefined;
+  return upgrade && target && !target.tenant.mayOpenTunnel ? answers.tunnelsTaken : undefined;
 }
 
 function writeUpstreamHead(exchange: Exchange, head: RequestHead): undefined {

@@ -25,8 +25,6 @@ class Tunnel implements UpstreamUser {
   private readonly connection: ClientConnection;
   private readonly exchange: Exchange;
   private upstream: Socket | undefined = undefined;
-  private bytesIn = 0;
-  private bytesOut = 0;
 
   constructor(connection: ClientConnection, exchange: Exchange) {
     this.connection = connection;
@@ -38,7 +36,7 @@ class Tunnel implements UpstreamUser {
     this.upstream = socket;
     const early = this.connection.becomeTunnel();
     this.listen(socket);
-    this.bytesOut += following?.length ?? 0;
+    if (following) this.exchange.countOut(following.length);
     if (!writeHeadAndBody(this.client, head, following)) socket.pause();
     if (early) this.passUp(early, socket);
     if (!socket.writableNeedDrain) this.client.resume();
@@ -47,7 +45,7 @@ class Tunnel implements UpstreamUser {
   }
 
   onUpstreamData(bytes: Buffer): void {
-    this.bytesOut += bytes.length;
+    this.exchange.countOut(bytes.length);
     if (!this.client.write(bytes)) this.upstream?.pause();
   }
 
@@ -76,12 +74,12 @@ class Tunnel implements UpstreamUser {
       .on('close', (hadError) => {
         // After an orderly end the app may still have something to send.
         if (hadError || !client.readableEnded) upstream.destroy();
-        exchange.endTunnel(this.bytesIn, this.bytesOut);
+        exchange.endTunnel();
       });
   }
 
   private passUp(bytes: Buffer, upstream: Socket): void {
-    this.bytesIn += bytes.length;
+    this.exchange.countIn(bytes.length);
     if (!upstream.write(bytes)) this.client.pause();
   }
 

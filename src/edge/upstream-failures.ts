@@ -8,6 +8,7 @@ export const upstreamFailures = {
   closedEarly: { answer: answers.badGateway, level: 'warn', reason: 'the app closed its connection before it answered' },
   malformed: { answer: answers.badGateway, level: 'warn', reason: "the app's answer is not valid HTTP/1.1" },
   slow: { answer: answers.slow, level: 'warn', reason: 'the app did not answer in time' },
+  slowAltogether: { answer: answers.slowAltogether, level: 'warn', reason: 'the request took longer than its plan allows' },
 } as const satisfies Record<string, { answer: Answer; level: 'warn'; reason: string }>;
 
 export type UpstreamFailure = keyof typeof upstreamFailures;

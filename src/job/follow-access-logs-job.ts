@@ -1,10 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { logPath } from '../logs/line.ts';
 import { byTime } from '../logs/read.ts';
 import { LogTail } from '../logs/tail.ts';
 import type { AccessLinesEvent, AccessRecord } from '../protocol/access.ts';
 import { jobPaths, type JobRequest } from '../protocol/job.ts';
-import { createAccessParser, listAccessLogs, type ParseAccess, readLastAccess } from './access-lines.ts';
+import { createAccessParser, isBeforeTime, listAccessLogs, type ParseAccess, readLastAccess } from './access-lines.ts';
 
 /** Well below what a job may print at once; and root checks every line of it. */
 const maxBatchLines = 500;
@@ -12,7 +11,6 @@ const maxBatchBytes = 256 << 10;
 const pollMs = 250;
 /** A reader that is gone is noticed by writing to it. */
 const signOfLifeMs = 10_000;
-const maxLineBytes = 65_536;
 
 export interface FollowOptions {
   request: JobRequest & { job: 'follow-access-logs' };
@@ -21,12 +19,12 @@ export interface FollowOptions {
   signal?: AbortSignal;
 }
 
-/** Prints the newest entries, then what comes, until it is ended. */
+/** Prints the newest entries, or all from a time on, then what comes, until it is ended. */
 export async function followAccessLogs({ request, print, dir = jobPaths.logsDir, signal }: FollowOptions): Promise<void> {
-  const parse = createAccessParser(request.app);
-  const batch = new Batch(parse);
-  const tails = new Tails(dir, (line) => batch.offer(line));
-  const newest = readLastAccess(dir, parse, request.lines);
+  const batch = new Batch(createAccessParser(request));
+  const isAll = request.since !== undefined && request.lines === undefined;
+  const tails = new Tails(dir, isAll ? request.since : undefined, (line) => batch.offer(line));
+  const newest = isAll ? [] : readLastAccess(dir, request);
   print({ lines: newest, dropped: 0 });
   // Written between the tails' start and that.
   const printed = new Set(newest.map((line) => JSON.stringify(line)));
@@ -50,25 +48,32 @@ class Tails {
   private readonly onLine: (line: string) => void;
   private readonly tails = new Map<string, LogTail>();
 
-  constructor(dir: string, onLine: (line: string) => void) {
+  constructor(dir: string, since: string | undefined, onLine: (line: string) => void) {
     this.dir = dir;
     this.onLine = onLine;
-    this.openNew('end');
+    this.openNew((tail) => {
+      if (since === undefined) return tail.seekEnd();
+      tail.seek(isBeforeTime(since));
+    });
   }
 
   read(): void {
-    this.openNew('start');
-    for (const tail of this.tails.values()) tail.read();
+    this.openNew(() => undefined);
+    for (const tail of this.tails.values()) {
+      for (let line = tail.next(); line !== undefined; line = tail.next()) this.onLine(line);
+    }
   }
 
   close(): void {
     for (const tail of this.tails.values()) tail.close();
   }
 
-  private openNew(from: 'start' | 'end'): void {
+  private openNew(place: (tail: LogTail) => void): void {
     for (const name of listAccessLogs(this.dir)) {
       if (this.tails.has(name)) continue;
-      this.tails.set(name, new LogTail({ path: logPath(this.dir, name), from, maxLineBytes, onLine: this.onLine }));
+      const tail = new LogTail({ dir: this.dir, name });
+      place(tail);
+      this.tails.set(name, tail);
     }
   }
 }

@@ -1,8 +1,7 @@
-import type { LogLine } from '../protocol/host.ts';
-import { readLastLines } from '../logs/read.ts';
-import { jobPaths, type JobRequest } from '../protocol/job.ts';
+import { type LogPage, type LogQuery, readLogPage } from '../logs/page.ts';
+import { jobPaths } from '../protocol/job.ts';
 
-/** The newest lines, as many as are wanted and fit into an answer. */
-export function runLogsJob({ app, lines }: JobRequest & { job: 'logs' }, dir: string = jobPaths.logsDir): { lines: LogLine[] } {
-  return { lines: readLastLines({ dir, ...(app === undefined ? {} : { app }), lines }) };
+/** What the tenant's apps printed, as much of it as fits into an answer. */
+export function runLogsJob({ query }: { query: LogQuery }, dir: string = jobPaths.logsDir): LogPage {
+  return readLogPage(dir, query);
 }

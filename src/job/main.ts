@@ -26,8 +26,12 @@ async function run(job: JobRequest): Promise<void> {
     case 'unpack-release':
     case 'copy-to-staging':
     case 'copy-from-staging':
+    case 'diff-release':
     case 'wipe-release':
       return print(await (await import('./release-job.ts')).runReleaseJob(job));
+    case 'backup-files':
+    case 'restore-files':
+      return print(await (await import('./backup-job.ts')).runBackupJob(job));
     case 'follow-access-logs':
       return (await import('./follow-access-logs-job.ts')).followAccessLogs({ request: job, print });
   }

@@ -4,6 +4,7 @@ import { errnoOf } from '../base/errors.ts';
 import { readBuildOrder } from '../config/build-order.ts';
 import { releaseInputFd, releasePaths, type ReleaseJobRequest, type ReleaseJobResult } from '../protocol/release-job.ts';
 import { copyBuilt } from './copy-job.ts';
+import { diffFolders } from './diff-job.ts';
 import { runManifestJob } from './manifest-job.ts';
 import { ReleaseFault } from './release-rules.ts';
 import { unpackArchive } from './unpack-job.ts';
@@ -31,6 +32,7 @@ async function run(request: ReleaseJobRequest): Promise<ReleaseJobResult> {
     wipeFolder(releasePaths.release);
     return describe(request.app, await copyBuilt(releasePaths.staging, releasePaths.release, request.caps));
   }
+  if (request.job === 'diff-release') return { changes: diffFolders(releasePaths.current, releasePaths.release, request.ignored) };
   for (const folder of request.folders) wipeFolder(folder);
   return {};
 }

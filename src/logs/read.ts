@@ -3,15 +3,6 @@ import { errnoOf } from '../base/errors.ts';
 import { type LogLine, logPath, parseLogLine } from './line.ts';
 import { openLog } from './open-log.ts';
 
-export interface ReadOptions {
-  dir: string;
-  /** Without it, the lines of all apps, merged by time. */
-  app?: string;
-  lines: number;
-  /** Of the lines as JSON. The default fits a frame between two processes. */
-  maxBytes?: number;
-}
-
 const defaultMaxBytes = 768 * 1024;
 const blockBytes = 65_536;
 const newline = 0x0a;
@@ -30,8 +21,43 @@ interface Timed {
   time: string;
 }
 
-export function readLastLines({ dir, app, lines, maxBytes = defaultMaxBytes }: ReadOptions): LogLine[] {
-  return readNewest({ dir, names: app === undefined ? listLogs(dir) : [app], lines, maxBytes, parse: parseLogLine });
+/** Of the last line; 0 when there is none. */
+export function lastPosition(dir: string, app: string): number {
+  for (const { position } of newestFirst(dir, app, parseLogLine)) return position;
+  return 0;
+}
+
+/** Of each log that has older ones: the last that stands before the newest lines of all of them. */
+export function newestPositions({
+  dir,
+  names,
+  lines,
+  until,
+}: Pick<ReadNewestOptions<LogLine>, 'dir' | 'names' | 'lines'> & { until: string | undefined }): Map<string, number> {
+  const logs = names.map((name) => ({ name, newest: newestFirst(dir, name, parseUntil(until)) }));
+  const next = logs.map(({ newest }) => newest.next().value as LogLine | undefined);
+  for (let taken = 0; taken < lines; taken += 1) {
+    const at = latestOf(next);
+    if (at === undefined) break;
+    next[at] = logs[at]?.newest.next().value as LogLine | undefined;
+  }
+  for (const { newest } of logs) newest.return(undefined);
+  return new Map(logs.flatMap(({ name }, at) => (next[at] ? [[name, next[at].position] as const] : [])));
+}
+
+function parseUntil(until: string | undefined): (text: string) => LogLine | undefined {
+  return (text) => {
+    const line = parseLogLine(text);
+    return line && (until === undefined || line.time <= until) ? line : undefined;
+  };
+}
+
+function latestOf(lines: readonly (LogLine | undefined)[]): number | undefined {
+  let latest: number | undefined;
+  for (const [at, line] of lines.entries()) {
+    if (line && (latest === undefined || line.time >= (lines[latest]?.time ?? ''))) latest = at;
+  }
+  return latest;
 }
 
 /** The newest lines of several logs, oldest first. Reads from the files' ends, as much as it needs; torn lines are left out. */

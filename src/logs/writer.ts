@@ -1,6 +1,7 @@
 import { messageOf } from '../base/errors.ts';
 import type { LogLine } from './line.ts';
 import { createLogFile, type LogFileOptions } from './log-file.ts';
+import { lastPosition } from './read.ts';
 
 /**
  * Keeps what an app prints. At most `flushBytes` wait in memory: then, or after `flushMs`, they are written at once,
@@ -8,19 +9,29 @@ import { createLogFile, type LogFileOptions } from './log-file.ts';
  * count stands in the file as a line of its own as soon as there is room. No method throws.
  */
 export interface LogWriter {
-  write(line: LogLine): void;
+  write(line: PrintedLine): void;
   flush(): void;
   close(): void;
 }
 
+export type PrintedLine = Omit<LogLine, 'position'>;
+
+export interface LogWriterOptions extends LogFileOptions {
+  /** Lines are in the file now. */
+  onKept?: () => void;
+}
+
 const flushBytes = 65_536;
 const flushMs = 50;
+/** About what a line takes beside its text. */
+const frameBytes = 130;
 const retryMs = 1_000;
 
-export function createLogWriter(options: LogFileOptions): LogWriter {
+export function createLogWriter(options: LogWriterOptions): LogWriter {
   const file = createLogFile(options);
   const limitBytes = Math.min(flushBytes, options.maxBytes);
-  let waiting: string[] = [];
+  let position: number | undefined;
+  let waiting: PrintedLine[] = [];
   let waitingBytes = 0;
   let droppedLines = 0;
   let fault = '';
@@ -32,8 +43,11 @@ export function createLogWriter(options: LogFileOptions): LogWriter {
     const lines = droppedLines > 0 ? [droppedNote(), ...waiting] : waiting;
     if (lines.length === 0) return;
     try {
-      file.append(Buffer.from(lines.join('')));
+      const last = position ?? lastPosition(options.dir, options.app);
+      file.append(Buffer.from(lines.map((line, at) => format(line, last + at + 1)).join('')));
+      position = last + lines.length;
       droppedLines = 0;
+      options.onKept?.();
     } catch (error) {
       droppedLines += waiting.length;
       fault = messageOf(error);
@@ -48,16 +62,15 @@ export function createLogWriter(options: LogFileOptions): LogWriter {
     timer ??= setTimeout(flush, delayMs);
   }
 
-  function droppedNote(): string {
+  function droppedNote(): PrintedLine {
     const line = `${droppedLines} lines could not be kept: ${fault}`;
-    return format({ time: new Date().toISOString(), app: options.app, worker: 'tenantd', line });
+    return { time: new Date().toISOString(), app: options.app, worker: 'tenantd', line };
   }
 
   return {
     write(line) {
-      const text = format(line);
-      waiting.push(text);
-      waitingBytes += Buffer.byteLength(text);
+      waiting.push(line);
+      waitingBytes += Buffer.byteLength(line.line) + frameBytes;
       if (waitingBytes >= limitBytes) flush();
       else schedule(flushMs);
     },
@@ -70,6 +83,6 @@ export function createLogWriter(options: LogFileOptions): LogWriter {
   };
 }
 
-function format(line: LogLine): string {
-  return `${JSON.stringify(line)}\n`;
+function format({ time, app, worker, line }: PrintedLine, position: number): string {
+  return `${JSON.stringify({ time, position, app, worker, line })}\n`;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, messageOf, TenantdError } from '../base/errors.ts';
@@ -22,8 +22,8 @@ export interface ResourceUse {
 export interface ControlGroups {
   version: 1 | 2;
   /**
-   * Makes the group, or sets the limits of the one there. False when its processes hold more memory than the new limit:
-   * version 1 then keeps the old one, and it has to be set again when they hold less (version 2 makes them hold less).
+   * Makes the group, or sets the limits of the one there. False when its processes hold more memory than the new limit: the old one
+   * then stays, and it has to be set again when they hold less. (Version 1 refuses; version 2 would end one of them.)
    */
   setTenant(tenant: string, limits: ResourceLimits): boolean;
   /** Makes a group without limits, which has so many times the processor time of a tenant when all want more than there is. */
@@ -41,12 +41,32 @@ export interface ControlGroups {
   useOf(tenant: string, member?: string): ResourceUse | undefined;
   /** How often the kernel ended a process of the group for want of memory. */
   outOfMemoryKills(tenant: string, member: string): number;
+  /** Undefined when the group is gone. */
+  countersOf(tenant: string, member?: string): GroupCounters | undefined;
+  pidsOf(tenant: string, member: string): number[];
+  /** Threads count, too. */
+  processesOf(tenant: string): number;
+  /** How the path of such a group ends in the kernel's log. */
+  pathEndOf(tenant: string, member: string): string;
   membersOf(tenant: string): string[];
   tenants(): string[];
   /** Waits, bounded, until the group is empty; its processes were killed before. */
   removeMember(tenant: string, member: string): Promise<void>;
   removeTenant(tenant: string): Promise<void>;
   removeBase(): Promise<void>;
+}
+
+/** Since the group was made. */
+export interface GroupCounters {
+  /** Tells it from an earlier one of the same name. */
+  id: string;
+  /** Of the group itself in version 1, with those below it in version 2. */
+  outOfMemoryKills: number;
+  /** For want of processes. Counted where the fork was asked for, or (version 2, from Linux 6.11 on) at the limit. */
+  refusedForks: number;
+  /** In which it had work, and in which of these it was held back: of a tenant alone. */
+  periods: number;
+  throttledPeriods: number;
 }
 
 export interface FoundLimits extends ResourceLimits {
@@ -106,11 +126,10 @@ function openV2(parent: string, baseName: string): ControlGroups {
       };
     },
     limit(tenantDirs, limits) {
-      for (const dir of tenantDirs) {
+      return tenantDirs.every((dir) => {
         writeFileSync(`${dir}/cgroup.subtree_control`, enableAll);
-        limitV2(dir, limits);
-      }
-      return true;
+        return limitV2(dir, limits);
+      });
     },
     share([dir], times) {
       writeFileSync(`${dir}/cgroup.subtree_control`, enableAll);
@@ -125,6 +144,7 @@ function openV2(parent: string, baseName: string): ControlGroups {
     memoryBytes: ([dir]) => readNumber(`${dir}/memory.current`),
     cpuSeconds: ([dir]) => readKeyed(`${dir}/cpu.stat`, 'usage_usec') / 1e6,
     outOfMemoryKills: ([dir]) => readKeyed(`${dir}/memory.events`, 'oom_kill'),
+    counterDirs: ([dir = '']) => ({ pids: dir, cpu: dir }),
   });
 }
 
@@ -157,14 +177,23 @@ function openV1(root: string, baseName: string): ControlGroups {
     memoryBytes: ([memory]) => readNumber(`${memory}/memory.usage_in_bytes`),
     cpuSeconds: (dirs) => readNumber(`${dirs[3]}/cpuacct.usage`) / 1e9,
     outOfMemoryKills: ([memory]) => readKeyed(`${memory}/memory.oom_control`, 'oom_kill'),
+    counterDirs: ([, pids = '', cpu = '']) => ({ pids, cpu }),
   });
 }
 
-function limitV2(dir: string, { memoryBytes, cpu, processes }: ResourceLimits): void {
-  writeFileSync(`${dir}/memory.max`, String(memoryBytes));
+function limitV2(dir: string, { memoryBytes, cpu, processes }: ResourceLimits): boolean {
   writeOptional(`${dir}/memory.swap.max`, '0');
   writeFileSync(`${dir}/pids.max`, String(processes));
   limitCpu(`${dir}/cpu.max.burst`, cpu, (quotaUs) => writeFileSync(`${dir}/cpu.max`, `${quotaUs} ${cpuPeriodUs}`));
+  if (memoryBytes < heldBytesV2(dir)) return false;
+  writeFileSync(`${dir}/memory.max`, String(memoryBytes));
+  return true;
+}
+
+/** What the kernel could take back is not held: copies of files, and what it keeps of their names. */
+function heldBytesV2(dir: string): number {
+  const reclaimable = ['active_file', 'inactive_file', 'slab_reclaimable'].map((key) => readKeyed(`${dir}/memory.stat`, key));
+  return readNumber(`${dir}/memory.current`) - reclaimable.reduce((total, bytes) => total + bytes, 0);
 }
 
 function limitV1([memory, pids, cpu]: string[], limits: ResourceLimits): boolean {
@@ -215,6 +244,7 @@ interface Hierarchy {
   memoryBytes(dirs: string[]): number;
   cpuSeconds(dirs: string[]): number;
   outOfMemoryKills(dirs: string[]): number;
+  counterDirs(dirs: string[]): { pids: string; cpu: string };
 }
 
 function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): ControlGroups {
@@ -267,6 +297,26 @@ function createGroups(version: 1 | 2, bases: string[], hierarchy: Hierarchy): Co
       return { memoryBytes: hierarchy.memoryBytes(dirs), cpuSeconds: hierarchy.cpuSeconds(dirs) };
     },
     outOfMemoryKills: (tenant, member) => hierarchy.outOfMemoryKills(dirsOf(tenant, member)),
+    countersOf(tenant, member) {
+      const dirs = member === undefined ? dirsOf(tenant) : dirsOf(tenant, member);
+      const id = idOf(dirs[0]);
+      if (id === undefined) return undefined;
+      const { pids, cpu } = hierarchy.counterDirs(dirs);
+      // A sandbox has no share of its own: it is held back as its tenant.
+      const keys = member === undefined ? ['nr_periods', 'nr_throttled'] : [];
+      const [periods, throttledPeriods] = keys.map((key) => readKeyed(`${cpu}/cpu.stat`, key));
+      return {
+        ...{ id, outOfMemoryKills: hierarchy.outOfMemoryKills(dirs), refusedForks: readKeyed(`${pids}/pids.events`, 'max') },
+        ...{ periods: periods ?? 0, throttledPeriods: throttledPeriods ?? 0 },
+      };
+    },
+    pidsOf: (tenant, member) =>
+      readText(`${dirsOf(tenant, member)[0]}/cgroup.procs`)
+        .split('\n')
+        .map(Number)
+        .filter(Boolean),
+    processesOf: (tenant) => readNumber(`${hierarchy.counterDirs(dirsOf(tenant)).pids}/pids.current`),
+    pathEndOf: (tenant, member) => `/${basename(firstBase)}/${tenant}/${member}`,
     membersOf: (tenant) => groupsIn(dirsOf(tenant)[0]),
     tenants: () => groupsIn(firstBase),
     removeMember: (tenant, member) => removeGroups(dirsOf(tenant, member)),
@@ -317,6 +367,10 @@ function groupsIn(path: string | undefined): string[] {
 
 function isGroup(path: string | undefined): boolean {
   return readNumber(`${path}/cgroup.procs`, 0) >= 0;
+}
+
+function idOf(path: string | undefined): string | undefined {
+  return statSync(path ?? '', { bigint: true, throwIfNoEntry: false })?.ino.toString();
 }
 
 /** Files that some kernels do not have (swap accounting). */

@@ -61,6 +61,10 @@ my @mount = ($mount, "/dev/$device->{name}", $point, my $type = 'ext4');
 # One that had a fault is read-only while it is mounted elsewhere, and can be mounted in no other way.
 syscall($mount + 0, @mount[1 .. 3], 0x2 | 0x4 | 0x400, $options) == 0
   or call("mount $image", @mount, 0x1 | 0x2 | 0x4 | 0x400, $options);
+# FITHAW: a snapshot may have been cut off, and with it all who would let it go on.
+open my $top, '<', $point or fail($point);
+ioctl $top, 0xC0045878, 0;
+close $top;
 close $device->{open};
 close $locked;
 

@@ -20,6 +20,8 @@ const packages = {
   perl: 'perl-base',
   useradd: 'passwd',
   groupadd: 'passwd',
+  userdel: 'passwd',
+  groupdel: 'passwd',
 } as const;
 
 type ProgramName = keyof typeof packages;

@@ -26,6 +26,8 @@ export interface SandboxSpec {
   withSecrets?: boolean;
   workingDirectory: string;
   command: readonly string[];
+  /** It may give files from one of these users to another: its descriptor `fd` is their namespace (`snapshot-owners`). */
+  owners?: { fd: number; uids: readonly number[] };
 }
 
 /** Where tenantd's own files are inside every sandbox. */
@@ -82,11 +84,23 @@ export function bubblewrapArguments(spec: SandboxSpec, { etc, scratch }: { etc: 
 
 /** Inside the sandbox: drop everything, then become the command, with stderr where stdout goes. */
 export function dropPrivilegesArguments(spec: SandboxSpec): string[] {
+  if (spec.owners) return joinOwnersArguments(spec.command, spec.owners);
   const drop = ['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs', '--clear-groups'];
   const user = ['--reuid', String(spec.uid), '--regid', String(spec.gid)];
   // bubblewrap sets PWD; up to here stderr is the daemon's, which tells why a sandbox could not be made.
   const become = ['/bin/sh', '-c', 'unset PWD; exec "$@" 2>&1', 'sh', ...spec.command];
   return ['/usr/bin/setpriv', ...drop, ...user, '--', ...become];
+}
+
+/** The first of them is the root user of their namespace: of that one's rights only those over files are kept. */
+function joinOwnersArguments(command: readonly string[], { fd, uids }: NonNullable<SandboxSpec['owners']>): string[] {
+  const groups = uids.map((_, index) => index).join(',');
+  return [
+    ...['/usr/bin/nsenter', `--user=/proc/self/fd/${fd}`, '--setuid', '0', '--setgid', '0', '--'],
+    ...['/usr/bin/setpriv', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all,+chown,+dac_override,+fowner'],
+    ...['--no-new-privs', '--groups', groups, '--'],
+    ...['/bin/sh', '-c', `unset PWD; exec ${fd}<&-; exec "$@" 2>&1`, 'sh', ...command],
+  ];
 }
 
 /** Of the machine, not of the app: kernel addresses, keys, how it was booted. */
@@ -98,6 +112,7 @@ const maskedProcFiles = [
   'kmsg',
   'timer_list',
   'sched_debug',
+  'schedstat',
   'cmdline',
   'config.gz',
   'modules',

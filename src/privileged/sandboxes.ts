@@ -106,9 +106,9 @@ export function createLauncher(options: LauncherOptions): Launcher {
     ];
   }
 
-  function openFilter({ mayReset = false }: LaunchOptions): number | undefined {
+  function openFilter({ owners }: SandboxSpec, { mayReset = false }: LaunchOptions): number | undefined {
     const { systemCallFilters: filters } = options;
-    return filters && openSync(mayReset ? filters.resetting : filters.usual, 'r');
+    return filters && openSync(owners ? filters.joining : mayReset ? filters.resetting : filters.usual, 'r');
   }
 
   async function launch(spec: SandboxSpec, launch: LaunchOptions): Promise<LaunchedSandbox> {
@@ -116,7 +116,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
     const { uid, gid } = spec;
     const etc = ensureEtcDirectory(options.etcDirectory, { name: 'app', uid, gid, home: spec.env['HOME'] ?? '/' }, options.nameServer);
     const own = { status: openSync(statusFile(spec.id), 'wx', 0o600), complaints: openSync(complaintFile(spec.id), 'w', 0o600) };
-    const filter = openFilter(launch);
+    const filter = openFilter(spec, launch);
     const descriptors = describeDescriptors(launch, own.status, filter);
     const { argumentsFd, statusFd, filterFd } = descriptors;
     const bubblewrap = [

@@ -1,6 +1,6 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { TenantdError } from '../base/errors.ts';
-import { allow, killProcess, resettingRules, type Rule, systemCallRules, unknown } from './seccomp-policy.ts';
+import { allow, joiningRules, killProcess, resettingRules, type Rule, systemCallRules, unknown } from './seccomp-policy.ts';
 import { assemble, type Decision, search } from './seccomp-program.ts';
 import { firstUnknownNumber, systemCallNumbers } from './system-call-numbers.ts';
 
@@ -44,13 +44,17 @@ export interface SystemCallFilters {
   usual: string;
   /** Of those that reset connections. */
   resetting: string;
+  /** Of those that join a namespace which they are given. */
+  joining: string;
 }
 
 /** Writes them into a directory of root's own, for the launcher. */
 export function writeSystemCallFilters(directory: string, architecture: string): SystemCallFilters {
-  const filters = { usual: `${directory}/system-calls.bpf`, resetting: `${directory}/system-calls.resetting.bpf` };
+  const fileOf = (kind: string): string => `${directory}/system-calls${kind}.bpf`;
+  const filters = { usual: fileOf(''), resetting: fileOf('.resetting'), joining: fileOf('.joining') };
   write(filters.usual, systemCallFilter(architecture));
   write(filters.resetting, systemCallFilter(architecture, resettingRules));
+  write(filters.joining, systemCallFilter(architecture, joiningRules));
   return filters;
 }
 

@@ -4,7 +4,9 @@ import type { ProcessIdentity } from './processes.ts';
 import type { InheritableSocket } from './sockets.ts';
 
 /** <asm/unistd_64.h> and <asm-generic/unistd.h>. */
-const sendmsg: Partial<Record<string, number>> = { x64: 46, arm64: 211 };
+const sendmsgNumbers: Partial<Record<string, number>> = { x64: 46, arm64: 211 };
+/** The system call's number on this machine. */
+export const sendmsg = (): number => sendmsgNumbers[process.arch] ?? -1;
 /** New calls have the same number everywhere. */
 const newCalls = { pidfdOpen: 434, pidfdGetfd: 438 };
 
@@ -56,7 +58,7 @@ export async function takeListeningSockets(
   { pid, startTicks }: ProcessIdentity,
   wanted: readonly HeldListener[],
 ): Promise<InheritableSocket[]> {
-  const numbers = [newCalls.pidfdOpen, newCalls.pidfdGetfd, sendmsg[process.arch] ?? -1, pid, startTicks, ...wanted.map(({ fd }) => fd)];
+  const numbers = [newCalls.pidfdOpen, newCalls.pidfdGetfd, sendmsg(), pid, startTicks, ...wanted.map(({ fd }) => fd)];
   const child = spawn(perl, ['-e', script, ...numbers.map(String)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: {} });
   const taken: { port: number; socket: InheritableSocket }[] = [];
   let complaint = '';

@@ -58,6 +58,12 @@ export async function makeUser(programs: Programs, name: string, uid: number): P
   return { name, uid, gid: uid };
 }
 
+/** Of a tenant that is gone: with its group, and whatever useradd(8) wrote for it besides. */
+export async function removeUser(programs: Programs, name: string): Promise<void> {
+  if (findUser({ name })) await runUserTool(programs.userdel, [name]);
+  if (findGroup(name) !== undefined) await runUserTool(programs.groupdel, [name]);
+}
+
 /** A system user for one of tenantd's own processes, at a uid of the distribution's choice. */
 export async function makeServiceUser(programs: Programs, name: string): Promise<UnixUser> {
   const present = findUser({ name });

@@ -118,8 +118,12 @@ export interface CertsRequests {
   renew: { params: { tenant: TenantName; name?: string; force: boolean }; result: { names: string[] } };
   /** Looks the name up in the DNS now; takes up to some ten seconds. Works for names that nobody listed, too. */
   'check-name': { params: { name: string }; result: NameCheck };
+  /** The TXT records of a name; none when there is none. At most 64 of them. */
+  'find-texts': { params: { name: string }; result: { texts: string[] } };
   /** In order of name; with `next`, ask again with `after: next`. */
   list: { params: { tenant?: TenantName; after?: string }; result: { names: NameStatus[]; next?: string } };
+  /** Deletes what is kept of names that nobody wants. Answers with those that are still worked on: ask again. */
+  'forget-names': { params: { names: readonly string[] }; result: { busy: string[] } };
   /** Makes the local CA if there is none yet. */
   'local-ca': { params: Record<string, never>; result: LocalCaInfo };
 }
@@ -237,6 +241,8 @@ export const certsCalls = {
 export const certsResults = {
   renew: z.strictObject({ names: z.array(nameText).max(10_000) }),
   'check-name': nameCheck,
+  'find-texts': z.strictObject({ texts: z.array(z.string().max(65_536)).max(64) }),
   list: z.strictObject({ names: z.array(nameStatus).max(500), next: nameText.optional() }),
+  'forget-names': z.strictObject({ busy: z.array(nameText).max(10_000) }),
   'local-ca': localCaInfo,
 };

@@ -2,8 +2,17 @@
 import { z } from 'zod';
 import type { Problem } from '../base/problem.ts';
 import type { LocalCaInfo, NameCheck, NameStatus } from './certs.ts';
-import type { LogLine } from './host.ts';
+import { faultCalls, type FaultInfo } from './fault-calls.ts';
+import { auditCalls } from './audit-calls.ts';
+import { type LogPage, logPositions } from './host.ts';
+import { planCalls } from './plan-calls.ts';
+import { proposalCalls } from './proposal-calls.ts';
 import type { QueryCounters } from './resolver.ts';
+import { templateCalls } from './template-calls.ts';
+import { tenantCalls, type TenantMark } from './tenant-calls.ts';
+import { backupCalls } from './backup-calls.ts';
+import { tokenCalls } from './token-calls.ts';
+import { usageCalls } from './usage-calls.ts';
 
 /** Below the daemon's runDir. Only root can open the directory. */
 export const operatorSocket = 'control/operator.sock';
@@ -21,7 +30,11 @@ const appRef = z.strictObject({ tenant: name, app: name });
 const logSource = z.strictObject({
   tenant: name,
   app: name.optional(),
-  lines: z.number().int().min(0).max(10_000),
+  /** The newest; absent: all. */
+  lines: z.number().int().min(0).max(10_000).optional(),
+  /** ISO 8601, UTC. */
+  since: z.iso.datetime().optional(),
+  until: z.iso.datetime().optional(),
   follow: z.boolean(),
 });
 
@@ -49,6 +62,9 @@ const secretRef = z.strictObject({ tenant: name, app: name.optional(), name: z.s
 
 /** Requests and their parameters, checked by the daemon. */
 export const controlCalls = {
+  ...auditCalls,
+  ...faultCalls,
+  ...planCalls,
   status: z.strictObject({ tenant: name.optional() }),
   /** Re-reads everything now; answered when what changed has been carried out. Result: ReloadResult. */
   reload: z.strictObject({
@@ -77,10 +93,10 @@ export const controlCalls = {
   /** Result: AppScaleResult, when it is so. The number holds until `auto` gives it back to app.yaml. */
   'app-scale': appRef.extend({ workers: z.union([z.number().int().min(1).max(64), z.literal('auto')]) }),
   /**
-   * Result: LogsResult. With `follow`, `log-lines` notifications (LogLinesEvent) come after the answer, until the
-   * client closes the connection.
+   * Result: LogsResult, a page: with `more`, ask again with `after: positions`. With `follow`, what is behind it and what comes are told by
+   * `log-lines` notifications (LogLinesEvent) after the answer, until the client closes the connection.
    */
-  logs: logSource,
+  logs: logSource.extend({ after: logPositions.optional() }),
   /** Result: AccessLogsResult (access.ts). With `follow`, as `logs`, by `access-lines` notifications (AccessLinesEvent). */
   'access-logs': logSource,
   /** Result: CertListResult. In order of name; with `next`, ask again with `after: next`. */
@@ -120,6 +136,12 @@ export const controlCalls = {
   shell: z.strictObject(session),
   /** As `shell`, one command. */
   exec: z.strictObject({ ...session, command }),
+  ...templateCalls,
+  ...tenantCalls,
+  ...tokenCalls,
+  ...backupCalls,
+  ...proposalCalls,
+  ...usageCalls,
 };
 
 export type TenantState = 'starting' | 'running' | 'sleeping' | 'suspended' | 'quarantined' | 'failed' | 'removing';
@@ -222,6 +244,8 @@ export interface TenantStatus {
   plan: string;
   domains: string[];
   problems: Problem[];
+  /** Absent: it is in service, or should be. */
+  mark?: TenantMark;
   hostPid: number;
   memoryBytes: number;
   cpuSeconds: number;
@@ -232,6 +256,8 @@ export interface TenantStatus {
   filesLimit?: number;
   /** Absent while it may reach nothing. */
   network?: NetworkStatus;
+  /** Of the last hour. */
+  lastFault?: FaultInfo;
   apps: AppStatus[];
 }
 
@@ -298,6 +324,8 @@ export interface ReleaseStatus {
   current: boolean;
   /** Where `app rollback` goes. */
   previous: boolean;
+  /** Waits to be approved: the id of its proposal. */
+  proposal?: string;
   /** Absent for `local`, as all that follows. */
   createdAt?: string;
   createdBy?: string;
@@ -321,15 +349,9 @@ export interface EdgesReplaced {
   finishing: number;
 }
 
-export interface LogsResult {
-  lines: LogLine[];
-}
-
-export interface LogLinesEvent {
-  lines: LogLine[];
-  /** Lines left out because the reader was slow. */
-  dropped: number;
-}
+export type LogsResult = LogPage;
+/** `positions`: behind these lines. `dropped`: lines that were removed before they were read. */
+export type LogLinesEvent = Omit<LogPage, 'more'>;
 
 export interface CertListResult {
   names: NameStatus[];

@@ -35,6 +35,8 @@ export interface DeployResult {
   bytes: number;
   /** What served before; absent for an app's first. */
   previous?: string;
+  /** It was proposed, under this id, and serves when that is approved. */
+  proposal?: string;
   /** The app is stopped: it is the current release, and nothing was started. */
   stopped?: true;
 }

@@ -18,3 +18,8 @@ export const strangersLogsFolder = '-';
 export const firstListenerFd = 3;
 /** The largest tenant that its files can describe: 64 apps with 64 routes and 64 workers each. */
 export const maxRouteFrameBytes = 16 << 20;
+
+/** Of `usage`: so many fit into one frame. */
+export const maxUsageRows = 2_000;
+/** The first digits of a status, and 0. */
+export const statusClasses = 6;

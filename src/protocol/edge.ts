@@ -124,6 +124,8 @@ export interface TenantRoutes {
   grants?: TenantGrant[];
   /** Shown on error pages. */
   brandName?: string;
+  /** All its hosts answer 503, whatever the path; what is open goes on. */
+  suspended?: boolean;
 }
 
 /** One certificate of a tenant, served for those of its names that are hosts of the tenant. */
@@ -231,6 +233,24 @@ export interface AppUse {
   waiting: number;
 }
 
+/** Limits of a plan that the edge keeps, by their keys there. */
+export const requestLimitNames = [
+  ...['requestsPerSecond', 'concurrentRequests', 'connectionsPerAddress', 'webSockets', 'bodySize', 'headerSize', 'uriSize'],
+  ...['responseTimeout', 'requestTimeout'],
+] as const;
+export type RequestLimitName = (typeof requestLimitNames)[number];
+
+/** How often a tenant's clients hit one of them since the last word on it. Times are Unix times. */
+export interface LimitHit {
+  tenant: string;
+  /** '' where the request had not come to one. */
+  app: string;
+  limit: RequestLimitName;
+  count: number;
+  firstAtMs: number;
+  lastAtMs: number;
+}
+
 /** A tenant held up an edge again and again, the last time for `heldUpMs`. That edge has nothing to do with it for `asideMs`. */
 export interface TenantStall {
   tenant: string;
@@ -266,6 +286,17 @@ export const edgeEvents = {
           ...{ tenant: z.string().max(64), app: z.string().max(64) },
           /** Requests and tunnels that are open at its workers now, and requests that wait for a place or a worker. */
           ...{ open: z.number().int().nonnegative(), waiting: z.number().int().nonnegative() },
+        }),
+      )
+      .max(10_000),
+  }),
+  /** Once a second, of those that were hit. */
+  'limit-hits': z.strictObject({
+    hits: z
+      .array(
+        z.strictObject({
+          ...{ tenant: z.string().max(64), app: z.string().max(64), limit: z.enum(requestLimitNames) },
+          ...{ count: z.number().int().positive(), firstAtMs: z.number().nonnegative(), lastAtMs: z.number().nonnegative() },
         }),
       )
       .max(10_000),

@@ -64,9 +64,15 @@ export interface HostRequests {
    * `schedule-ended`, also after the daemon was away. A run that this host had already is not run again; its end is told again.
    */
   'run-schedule': { params: { app: AppName; runId: string; schedule: string; path: string; timeoutMs: number }; result: null };
-  'read-logs': { params: { app?: AppName; lines: number }; result: { lines: LogLine[] } };
-  /** From now on `log-lines` notifications carry `followId`, until `unfollow-logs`. */
-  'follow-logs': { params: { app?: AppName; followId: number }; result: null };
+  'read-logs': { params: LogQuery; result: LogPage };
+  /**
+   * What is behind `after`, and then what comes, in `log-lines` notifications that carry `followId`, until `unfollow-logs`. With
+   * `linesPerSecond` what is more is left out; else it waits in the files.
+   */
+  'follow-logs': {
+    params: { app?: AppName; followId: number; after: LogPositions; since?: string; linesPerSecond?: number };
+    result: null;
+  };
   'unfollow-logs': { params: { followId: number }; result: null };
   /** Flush and close the logs, exit. Its workers are ended by the daemon. */
   shutdown: { params: Record<string, never>; result: null };
@@ -80,11 +86,41 @@ export interface HostNotifications {
 
 export const logLine = z.strictObject({
   time: z.iso.datetime(),
+  /** In its app's log: from 1 on, without gaps. */
+  position: z.number().int().positive(),
   app: z.string().max(32),
   worker: z.string().max(64),
   line: z.string().max(16_384),
 });
 export type LogLine = z.infer<typeof logLine>;
+
+/** Of each app: the last line that was read. Of an app that is not in it, nothing was. There may be logs of apps that are gone. */
+export const logPositions = z
+  .record(z.string().max(32), z.number().int().nonnegative())
+  .refine((positions) => Object.keys(positions).length <= 1_000, 'positions of more than 1,000 logs');
+export type LogPositions = z.infer<typeof logPositions>;
+
+/** Which lines: all that fit are read, the oldest first. */
+export interface LogQuery {
+  app?: AppName | undefined;
+  /** The newest of all; absent: no such limit. */
+  lines?: number | undefined;
+  /** ISO 8601, UTC, both. */
+  since?: string | undefined;
+  until?: string | undefined;
+  /** Goes on from there. */
+  after?: LogPositions | undefined;
+}
+
+export const logPage = z.object({
+  lines: z.array(logLine).max(10_000),
+  positions: logPositions,
+  /** Lines that were removed before they were read. */
+  dropped: z.number().int().nonnegative(),
+  /** There is another page now: ask again with `after: positions`. */
+  more: z.boolean(),
+});
+export type LogPage = z.infer<typeof logPage>;
 
 const workerId = z.string().regex(/^[a-z][a-z0-9-]{0,31}\.[a-z0-9]{1,12}$/) as unknown as z.ZodType<WorkerId>;
 const appName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/) as unknown as z.ZodType<AppName>;
@@ -135,7 +171,13 @@ export const hostEvents = {
     /** Restarts after failures since the host first saw the app. */
     restarts: z.number().int().nonnegative(),
   }),
-  'log-lines': z.strictObject({ followId: z.number().int(), lines: z.array(logLine).max(1_000), dropped: z.number().int().nonnegative() }),
+  'log-lines': z.strictObject({
+    followId: z.number().int(),
+    lines: z.array(logLine).max(1_000),
+    dropped: z.number().int().nonnegative(),
+    /** Behind these lines. */
+    positions: logPositions,
+  }),
   /** app.yaml, or what the kind is guessed from, changed on disk. */
   'manifest-changed': z.strictObject({ app: appName }),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(4096) }),

@@ -1,5 +1,7 @@
 /** Between the daemon and a job: argv[2] is a JobRequest as JSON; stdout gets one JSON document, capped by the daemon. */
 
+import type { LogQuery } from './host.ts';
+import type { BackupJobRequest } from './backup-job.ts';
 import type { ReleaseJobRequest } from './release-job.ts';
 
 /** Where a job finds things inside its sandbox. */
@@ -13,12 +15,14 @@ export type JobRequest =
   | { job: 'manifest'; apps: string[]; folders?: Record<string, string> }
   /** Output: ReleaseJobResult. */
   | ReleaseJobRequest
-  /** The last `lines` lines of what the tenant's apps printed, when no host runs. Output: { lines: LogLine[] }. */
-  | { job: 'logs'; app?: string; lines: number }
-  /** The same of one tenant's access logs, by the edges' user. Output: AccessLogsResult (access.ts). */
-  | { job: 'access-logs'; app?: string; lines: number }
-  /** The same; then, until it is ended, what comes after. Output: AccessLinesEvent (access.ts), one a line; empty ones as a sign of life. */
-  | { job: 'follow-access-logs'; app?: string; lines: number };
+  /** Output: BackupJobResult. */
+  | BackupJobRequest
+  /** What the tenant's apps printed, read beside the host. Output: LogPage (host.ts). */
+  | { job: 'logs'; query: LogQuery }
+  /** The newest of one tenant's access logs, by the edges' user. Output: AccessLogsResult (access.ts). */
+  | { job: 'access-logs'; app?: string | undefined; lines?: number | undefined; since?: string | undefined; until?: string | undefined }
+  /** The same, or with `since` all from then on; and, until it is ended, what comes after. Output: AccessLinesEvent (access.ts), one a line; empty ones as a sign of life. */
+  | { job: 'follow-access-logs'; app?: string | undefined; lines?: number | undefined; since?: string | undefined };
 
 /** By app name; the daemon takes it apart with `parseManifestAnswer` of config/. */
 export interface ManifestJobResult {

@@ -231,7 +231,7 @@ const kernelRows: readonly Row[] = [
   ['kernel.old-calls', 'syscalls', 'ENOSYS', 'makes calls that nothing uses any more (sysfs, ustat)'],
   ['kernel.32-bit', 'syscalls', 'SIGSYS ENOEXEC', 'runs a 32-bit program, whose calls have other numbers'],
   ['kernel.int-80', 'syscalls', 'SIGSYS ENOEXEC', 'makes a call of the 32-bit kind out of a 64-bit program'],
-  ['kernel.x32', 'syscalls', 'ENOSYS EPERM', 'makes calls of the x32 kind, whose numbers have a bit more'],
+  ['kernel.x32', 'syscalls', 'ENOSYS EPERM SIGSYS', 'makes calls of the x32 kind, whose numbers have a bit more'],
   ['kernel.unknown', 'syscalls', 'ENOSYS', 'makes calls that the filter does not know'],
 ];
 

@@ -1,5 +1,4 @@
-import type { LogLine } from '../logs/line.ts';
-import { readLastLines } from '../logs/read.ts';
+import { type LogPage, type LogQuery, readLogPage } from '../logs/page.ts';
 import { createLogWriter, type LogWriter } from '../logs/writer.ts';
 
 export interface LogLimits {
@@ -7,10 +6,10 @@ export interface LogLimits {
   logKeep: number;
 }
 
-/** What the tenant's apps print: on disk, and to those who read along. */
+/** What the tenant's apps print, on disk. */
 export interface AppLogs {
   print(app: string, worker: string, line: string): void;
-  read(app: string | undefined, lines: number): LogLine[];
+  read(query: LogQuery): LogPage;
   limit(limits: LogLimits): void;
   close(app: string): void;
   closeAll(): void;
@@ -18,14 +17,14 @@ export interface AppLogs {
 
 const defaultLimits: LogLimits = { logMaxBytes: 50_000_000, logKeep: 5 };
 
-export function createAppLogs(dir: string, onLine: (line: LogLine) => void, nowMs: () => number): AppLogs {
+export function createAppLogs(dir: string, onKept: (app: string) => void, nowMs: () => number): AppLogs {
   const writers = new Map<string, LogWriter>();
   let limits = defaultLimits;
 
   function writerOf(app: string): LogWriter {
     const known = writers.get(app);
     if (known) return known;
-    const writer = createLogWriter({ dir, app, maxBytes: limits.logMaxBytes, keep: limits.logKeep });
+    const writer = createLogWriter({ dir, app, maxBytes: limits.logMaxBytes, keep: limits.logKeep, onKept: () => onKept(app) });
     writers.set(app, writer);
     return writer;
   }
@@ -40,14 +39,10 @@ export function createAppLogs(dir: string, onLine: (line: LogLine) => void, nowM
   }
 
   return {
-    print(app, worker, line) {
-      const entry = { time: new Date(nowMs()).toISOString(), app, worker, line };
-      writerOf(app).write(entry);
-      onLine(entry);
-    },
-    read(app, lines) {
+    print: (app, worker, line) => writerOf(app).write({ time: new Date(nowMs()).toISOString(), app, worker, line }),
+    read(query) {
       for (const writer of writers.values()) writer.flush();
-      return readLastLines(app === undefined ? { dir, lines } : { dir, app, lines });
+      return readLogPage(dir, query);
     },
     limit(next) {
       const changed = next.logMaxBytes !== limits.logMaxBytes || next.logKeep !== limits.logKeep;

@@ -30,17 +30,18 @@ export interface TenantHost {
 
 type Params<Name extends keyof HostRequests> = HostRequests[Name]['params'];
 
-/** More than that waits unread by the daemon: readers of logs lose lines. */
-const maxQueuedBytes = 1 << 20;
+/** More than that waits unread by the daemon: readers of logs wait, for what else there is to tell. */
+const maxQueuedBytes = 64 << 10;
 
 export function createTenantHost({ paths, staticListenerFd, onShutdown }: TenantHostOptions): TenantHost {
   const daemon = createDaemon(paths.controlSocket);
   const nowMs = Date.now;
   const followers = createFollowers({
+    ...{ dir: paths.logsDir, nowMs },
     send: (message) => daemon.tell('log-lines', message),
     maySend: () => daemon.queuedBytes() < maxQueuedBytes,
   });
-  const logs = createAppLogs(paths.logsDir, followers.offer, nowMs);
+  const logs = createAppLogs(paths.logsDir, followers.noteKept, nowMs);
   const staticSites = createStaticSites({ appsDir: paths.appsDir, fd: staticListenerFd, daemon });
   const manifests = watchManifests({
     appsDir: paths.appsDir,
@@ -135,17 +136,12 @@ export function createTenantHost({ paths, staticListenerFd, onShutdown }: Tenant
     'app-load': (params) => {
       for (const { app, ...load } of (params as HostNotifications['app-load']).apps) supervisors.get(app)?.hearLoad(load);
     },
-    'read-logs': (params) => {
-      const { app, lines } = params as Params<'read-logs'>;
-      return { lines: logs.read(app, lines) };
-    },
-    'follow-logs': (params) => {
-      const { app, followId } = params as Params<'follow-logs'>;
-      return followers.follow(followId, app);
-    },
+    'read-logs': (params) => logs.read(params as Params<'read-logs'>),
+    'follow-logs': (params) => followers.follow(params as Params<'follow-logs'>),
     'unfollow-logs': (params) => followers.unfollow((params as Params<'unfollow-logs'>).followId),
     shutdown: () => {
       close();
+      followers.flush();
       setImmediate(onShutdown); // After the answer was written.
       return null;
     },

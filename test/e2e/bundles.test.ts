@@ -6,6 +6,7 @@ import { repositoryPath } from '../support/test-daemon.ts';
 const bundles = {
   edge: { main: ['base', 'edge', 'http1', 'http2', 'logs', 'protocol'], parts: [] },
   host: { main: ['base', 'http1', 'logs', 'protocol', 'tenant'], parts: ['tenant', 'send'] },
+  metrics: { main: ['base', 'metrics', 'protocol'], parts: [] },
   terminal: { main: ['base', 'protocol', 'terminal'], parts: ['terminal', '@lydell'] },
   worker: { main: ['base', 'http1', 'protocol', 'worker'], parts: ['worker'] },
 } as const;

@@ -133,7 +133,7 @@ describe('a tenant with ten mebibytes and three hundred files', () => {
 
   test('gets more files, and room beyond what its image was made for, with its next start', async () => {
     limit(limits('200M', 3_000));
-    await until(async () => (await problems()).includes('TENANTD_E_DISK_IMAGE'), 'status says that it waits');
+    await until(async () => (await problems()).includes('TENANTD_E_RESTART_NEEDED'), 'status says that it waits');
     expect(await ask(daemon, 'alpha/site', 'keep', { input: ['/data/kept', 'over the next start'] })).toBe('ok');
     expect(await daemon.stop()).toBe(0);
     expect(tracesOf(daemon)).toEqual([]);

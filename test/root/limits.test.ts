@@ -115,7 +115,7 @@ describe('a tenant that takes all it can get', () => {
     expect(count).toBeLessThanOrEqual(65_536);
   });
 
-  test('gets other limits where it runs when its plan is changed, and new workers only for another memory', async () => {
+  test('gets other limits where it runs when its plan is changed, and keeps its workers in a larger one', async () => {
     const worker = await pidOf(daemon, 'beta/site');
     const host = (await daemon.tenant('beta')).hostPid;
     daemon.writeTenant('beta', { 'tenant.yaml': 'domains: [beta.test]\nlimits: { cpu: 0.75, processes: 80 }\n' });
@@ -127,11 +127,16 @@ describe('a tenant that takes all it can get', () => {
     daemon.writeTenant('beta', { 'tenant.yaml': 'domains: [beta.test]\nplan: larger\n' });
     await until(() => limitsOf(host).memoryBytes === 256 * mebibyte, 'the running tenant has its new plan');
     await daemon.ctl('reload');
+    expect(limitsOf(worker)).toEqual({ memoryBytes: 256 * mebibyte, processes: 96, cores: 1 });
+    expect(await pidOf(daemon, 'beta/site')).toBe(worker);
     // The heap of a worker and the size of its /tmp are set from the plan when it is started.
-    await until(async () => ![0, worker].includes(await pidOf(daemon, 'beta/site')), 'another worker is there');
-    await daemon.untilApps(['beta/site']);
+    expect((await daemon.tenant('beta')).problems).toMatchObject([
+      { code: 'TENANTD_E_RESTART_NEEDED', app: 'site', fix: expect.stringContaining('tenantctl app restart beta/site') },
+    ]);
+    expect((await daemon.ctl('app', 'restart', 'beta/site')).code).toBe(0);
+    expect((await daemon.tenant('beta')).problems).toEqual([]);
     expect((await daemon.tenant('beta')).hostPid).toBe(host);
-    expect(limitsOf(await pidOf(daemon, 'beta/site'))).toEqual({ memoryBytes: 256 * mebibyte, processes: 96, cores: 1 });
+    expect(await pidOf(daemon, 'beta/site')).not.toBe(worker);
   });
 
   test('gets a smaller plan also while it uses more than that has', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { TenantName } from '../../src/base/ids.ts';
 import { parseDaemonConfig } from '../../src/config/daemon-config.ts';
+import { noServiceManager } from '../../src/daemon/notify.ts';
 import { openMachine, type OpenedMachine } from '../../src/daemon/open-machine.ts';
 import { createPaths } from '../../src/daemon/paths.ts';
 import { createResolverLink, type ResolverLink } from '../../src/daemon/resolver-link.ts';
@@ -30,7 +31,7 @@ beforeEach(async () => {
   const folders = ['tenants', 'state', 'run', 'logs'].map((name) => `${name === 'logs' ? 'log' : name}Dir: ${directory}/${name}`);
   const { config } = parseDaemonConfig(folders.join('\n'), 'tenantd.yaml');
   if (!config) throw new Error('the configuration is broken');
-  const places = { nodeBinary: process.execPath, libDir: repositoryPath('dist'), cgroupBase: undefined };
+  const places = { nodeBinary: process.execPath, libDir: repositoryPath('dist'), cgroupBase: undefined, manager: noServiceManager };
   opened = await openMachine({ ...places, config, paths: createPaths(config), log: silent });
   stub = await StubDns.start(fromTable({ 'api.test': [{ type: 'A', value: '198.51.100.7' }] }));
   listen = { host: '127.0.0.1', port: await freeDnsPort() };

@@ -33,7 +33,7 @@ function codeOf(text: string): string[] {
 
 function wordsOf(words: string): string[] {
   return words
-    .replaceAll(/--config(?:=| +)\S+/g, '')
+    .replaceAll(/--(?:config|token-file)(?:=| +)\S+|["']/g, '')
     .split(' ')
     .filter((word) => word !== '' && !word.startsWith('-'));
 }

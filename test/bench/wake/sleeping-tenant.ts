@@ -6,6 +6,7 @@ import type { StallWatch } from '../../../src/base/stall-watch.ts';
 import { starterPlan } from '../../../src/config/plans.ts';
 import { nodeOptionsOf, clampToPlan, toWorkerSettings } from '../../../src/daemon/app-order.ts';
 import { createMachineSpares, type Machine, tenantGroup } from '../../../src/daemon/machine.ts';
+import { noServiceManager } from '../../../src/daemon/notify.ts';
 import { createPaths } from '../../../src/daemon/paths.ts';
 import { createSandboxRegistry } from '../../../src/daemon/sandbox-registry.ts';
 import type { Store } from '../../../src/daemon/store.ts';
@@ -13,6 +14,7 @@ import { createTenantResources } from '../../../src/daemon/tenant-resources.ts';
 import { appTwin } from '../../../src/daemon/twin.ts';
 import { createWorkers } from '../../../src/daemon/workers.ts';
 import { openControlGroups } from '../../../src/privileged/cgroups.ts';
+import { watchGroups } from '../../../src/privileged/watched-groups.ts';
 import { copyBubblewrap, findPrograms, runProgram } from '../../../src/privileged/programs.ts';
 import { createLauncher } from '../../../src/privileged/sandboxes.ts';
 import { writeSystemCallFilters } from '../../../src/privileged/seccomp-filter.ts';
@@ -93,13 +95,26 @@ function makeMachine(folder: string): Machine {
     scratchDirectory: scratchDir,
     systemCallFilters: writeSystemCallFilters(programsDir, process.arch),
   });
-  const groups = openControlGroups(`tenantd-bench-${process.pid}`);
+  const groups = watchGroups(openControlGroups(`tenantd-bench-${process.pid}`));
   const registry = createSandboxRegistry({ launcher, groups, directory: sandboxesDir, log: silent, stalls: noStalls });
   const edgeUser = { name: 'nobody', uid: 65_534, gid: 65_534 };
   const libDir = new URL('../../../dist', import.meta.url).pathname;
   const nodeBinary = process.execPath;
   const spares = createMachineSpares(programs, paths);
-  return { programs, paths, registry, groups, edgeUser, certsUser: undefined, nodeBinary, libDir, log: silent, spares, stalls: noStalls };
+  return {
+    programs,
+    paths,
+    registry,
+    groups,
+    edgeUser,
+    certsUser: undefined,
+    nodeBinary,
+    libDir,
+    log: silent,
+    spares,
+    manager: noServiceManager,
+    stalls: noStalls,
+  };
 }
 
 const manifest = {
@@ -122,7 +137,7 @@ async function wake(machine: Machine, userPrefix: string): Promise<Woken> {
   const settings = toWorkerSettings(order);
   if (!settings) throw new Error('not an app with workers');
   const worker = await workers.start({
-    ...{ app, generation: 1, drainMs: 1_000, settings },
+    ...{ app, generation: 1, drainMs: 1_000, settings, size: { heapMegabytes: order.heapMegabytes, tmpBytes: order.tmpBytes } },
     nodeOptions: nodeOptionsOf(app, order),
     twin: appTwin({ machine, tenant, launch: resources.surroundings() }, { app, uid, order }),
     handOver: encodeHandOver([]),

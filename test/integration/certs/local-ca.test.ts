@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, createSecureContext, createServer } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { TenantName } from '../../../src/base/ids.ts';
 import { type Certs, runCerts } from '../../../src/certs/certs-process.ts';
 import { localCaFile } from '../../../src/protocol/certs-paths.ts';
 import { until } from '../../support/until.ts';
@@ -54,6 +55,17 @@ describe('without ACME', () => {
       10_000,
       () => daemon.explain(),
     );
+  });
+
+  test('of names that nobody wants any more nothing is left once they are forgotten; others are kept', async () => {
+    const { daemon } = await start({ acme: ['acme.localhost', '*.acme.localhost'], globex: ['globex.localhost'] });
+    await issued(daemon, 3);
+    const kept = (): string[] => readdirSync(join(daemon.paths.stateDir, 'certificates'));
+    expect(await daemon.ask('forget-names', { names: ['acme.localhost', '../../evil'] })).toEqual({ busy: [] });
+    expect(kept().length).toBe(3);
+    daemon.notify('remove-tenant', { tenant: 'acme' as TenantName });
+    expect(await daemon.ask('forget-names', { names: ['acme.localhost', '*.acme.localhost', 'globex.localhost'] })).toEqual({ busy: [] });
+    expect(kept()).toEqual(['globex.localhost']);
   });
 
   test('a client that trusts the root speaks TLS with a name', async () => {

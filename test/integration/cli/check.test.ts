@@ -64,11 +64,16 @@ describe('check', () => {
     });
   });
 
-  test('with --json says ok', async () => {
+  test('with --json says ok, and where everything is', async () => {
     const configFile = writeTenant('domains: [acme.example]\n');
     const { exitCode, stdout } = await runTenantctl(['--json', 'check', '--config', configFile]);
     expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ ok: true, problems: [] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: true,
+      problems: [],
+      directories: { run: expect.stringMatching('^/') as string },
+      userPrefix: 'tnt-',
+    });
   });
 
   test('a folder that is not there is a problem', async () => {

@@ -1,13 +1,19 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { TenantdError } from '../../../src/base/errors.ts';
 import type { LogLinesEvent, LogsResult } from '../../../src/protocol/control.ts';
 import { startControlPeer } from './control-peer.ts';
 import { runTenantctl, startProgram, startTenantctl } from './run-tenantctl.ts';
 
 const time = '2026-01-01T12:00:00.000Z';
-const lineOf = (line: string) => ({ time, app: 'site', worker: 'site.a1b2c3', line });
-const resultOf = (...lines: string[]): LogsResult => ({ lines: lines.map(lineOf) });
-const eventOf = (...lines: string[]): LogLinesEvent => ({ lines: lines.map(lineOf), dropped: 0 });
+const lineOf = (line: string, at = 0) => ({ time, position: at + 1, app: 'site', worker: 'site.a1b2c3', line });
+const resultOf = (...lines: string[]): LogsResult => ({
+  lines: lines.map(lineOf),
+  dropped: 0,
+  positions: { site: lines.length },
+  more: false,
+});
+const eventOf = (...lines: string[]): LogLinesEvent => ({ lines: lines.map((line) => lineOf(line)), dropped: 0, positions: { site: 9 } });
 const shown = (line: string): string => `${time} site/a1b2c3 ${line}\n`;
 
 describe('logs', () => {
@@ -30,11 +36,35 @@ describe('logs', () => {
     expect(stdout).toBe(shown('red\\x0dforged') + shown(''));
   });
 
+  test('--since asks for all of it, page by page, up to now', async () => {
+    const pages = [
+      { ...resultOf('one'), positions: { site: 1 }, more: true },
+      { ...resultOf('two'), positions: { site: 2 }, more: true, dropped: 3 },
+      { ...resultOf('three'), positions: { site: 3 } },
+    ];
+    const { configFile, calls } = await startControlPeer({ logs: () => pages.shift() });
+    const { stdout } = await runTenantctl(['logs', 'acme', '--json', '--since', '1h', '--config', configFile]);
+    expect(JSON.parse(stdout)).toEqual({ lines: ['one', 'two', 'three'].map((text) => lineOf(text)), dropped: 3 });
+    const asked = calls.map(({ params }) => params as { since: string; until?: string; after?: object });
+    expect(asked.map(({ after }) => after)).toEqual([undefined, { site: 1 }, { site: 2 }]);
+    expect(asked[0]).toEqual({ tenant: 'acme', since: asked[0]?.since, follow: false });
+    expect(Date.parse(asked[1]?.until ?? '') - Date.parse(asked[0]?.since ?? '')).toBeGreaterThanOrEqual(3_600_000);
+  });
+
+  test('-n is a limit over all pages', async () => {
+    const pages = [
+      { ...resultOf('one'), positions: { site: 1 }, more: true },
+      { ...resultOf('two', 'three'), positions: { site: 3 }, more: true },
+    ];
+    const { configFile } = await startControlPeer({ logs: () => pages.shift() });
+    expect((await runTenantctl(['logs', 'acme', '-n', '2', '--config', configFile])).stdout).toBe(shown('one') + shown('two'));
+  });
+
   test('with --json is one document, as it was printed', async () => {
     const result = resultOf('\u001b[31mred');
     const { configFile } = await startControlPeer({ logs: () => result });
     const { stdout } = await runTenantctl(['logs', 'acme', '--json', '--config', configFile]);
-    expect(JSON.parse(stdout)).toEqual(result);
+    expect(JSON.parse(stdout)).toEqual({ lines: result.lines, dropped: 0 });
   });
 });
 
@@ -92,14 +122,53 @@ describe('logs -f', () => {
     expect((await tenantctl.finished).stderr).toContain('7 lines left out');
   });
 
-  test('exits with 3 when the daemon goes away', async () => {
-    const { configFile, sender } = await startFollowedPeer();
-    const tenantctl = startTenantctl(['logs', '-f', 'acme', '--config', configFile]);
-    await tenantctl.untilPrinted('at once');
-    (await sender).close();
-    const { exitCode, stderr } = await tenantctl.finished;
-    expect(exitCode).toBe(3);
-    expect(stderr).toContain('TENANTD_E_UNREACHABLE');
+  test('goes on from where it was when the daemon is back, and says so', async () => {
+    const senders: { send: (event: LogLinesEvent) => void; close: () => void }[] = [];
+    const { configFile, calls } = await startControlPeer({
+      logs: (_params, channel) => {
+        senders.push({ send: (event) => channel.notify('log-lines', event), close: () => channel.close() });
+        return senders.length === 1 ? resultOf('old') : { ...resultOf('missed'), dropped: 2 };
+      },
+    });
+    const tenantctl = startTenantctl(['logs', '-f', 'acme/site', '--since', '2026-11-21T00:00Z', '--config', configFile]);
+    await tenantctl.untilPrinted('old');
+    senders[0]?.send({ ...eventOf('told'), positions: { site: 7 } });
+    await tenantctl.untilPrinted('told');
+    senders[0]?.close();
+    await tenantctl.untilPrinted('missed');
+    tenantctl.child.kill('SIGINT');
+    const { exitCode, stdout, stderr } = await tenantctl.finished;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: ['old', 'told', 'missed'].map(shown).join('') });
+    expect(stderr.split('\n')).toEqual([
+      'tenantctl: the connection to the daemon is lost; this goes on when it is back',
+      'tenantctl: the daemon is back',
+      'tenantctl: 2 lines left out: they came faster than they were read',
+      '',
+    ]);
+    expect(calls.map(({ params }) => params)).toEqual([
+      { tenant: 'acme', app: 'site', since: '2026-11-21T00:00:00.000Z', follow: true },
+      { tenant: 'acme', app: 'site', after: { site: 7 }, follow: true },
+    ]);
+  });
+
+  test('ends when it may not go on', async () => {
+    let asked = 0;
+    const { configFile } = await startControlPeer({
+      logs: (_params, channel) => {
+        if (asked++ > 0) throw new TenantdError('TENANTD_E_DENIED', 'the token was revoked', 'ask for another');
+        setImmediate(() => channel.close());
+        return resultOf('old');
+      },
+    });
+    const { exitCode, stderr } = await runTenantctl(['logs', '-f', 'acme', '--config', configFile]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('TENANTD_E_DENIED');
+  });
+
+  test('exits with 3 when the daemon is not there to begin with, and with 2 when it is to have an end', async () => {
+    const { configFile } = await startControlPeer({ logs: (_params, channel) => channel.close() });
+    expect((await runTenantctl(['logs', '-f', 'acme', '--config', configFile])).exitCode).toBe(3);
+    expect((await runTenantctl(['logs', '-f', 'acme', '--until', 'today', '--config', configFile])).exitCode).toBe(2);
   });
 
   test('ends quietly when its reader has seen enough', async () => {
@@ -135,7 +204,32 @@ describe('logs --access', () => {
     const result = { lines: [entry, { time, dropped: 3 }] };
     const { configFile } = await startControlPeer({ 'access-logs': () => result });
     const { stdout } = await runTenantctl(['logs', '--access', 'acme', '--json', '--config', configFile]);
-    expect(JSON.parse(stdout)).toEqual(result);
+    expect(JSON.parse(stdout)).toEqual({ ...result, dropped: 0 });
+  });
+
+  test('--since goes on from the last time, and tells nothing twice', async () => {
+    const at = (ms: number, requestId: string) => ({ ...entry, time: new Date(Date.parse(time) + ms).toISOString(), requestId });
+    const pages = [[at(0, 'a'), at(9_000, 'b')], [at(8_000, 'c'), at(9_000, 'b')], [at(9_000, 'b')], [at(9_000, 'b')]];
+    const { configFile, calls } = await startControlPeer({ 'access-logs': () => ({ lines: pages.shift() }) });
+    const { stdout } = await runTenantctl(['logs', '--access', '--json', 'acme', '--since', time, '--config', configFile]);
+    expect((JSON.parse(stdout) as { lines: { requestId: string }[] }).lines.map(({ requestId }) => requestId)).toEqual(['a', 'b', 'c']);
+    const since = calls.map(({ params }) => (Date.parse((params as { since: string }).since) - Date.parse(time)) / 1_000);
+    expect(since).toEqual([0, 7, 7, 9]);
+  });
+
+  test('goes on when the daemon is back, and tells nothing twice', async () => {
+    let asked = 0;
+    const { configFile, calls } = await startControlPeer({
+      'access-logs': (_params, channel) => {
+        if (asked++ === 0) setImmediate(() => channel.close());
+        return { lines: asked === 1 ? [entry] : [entry, { ...entry, requestId: 'b2' }] };
+      },
+    });
+    const tenantctl = startTenantctl(['logs', '--access', '-f', '--json', 'acme', '--config', configFile]);
+    await tenantctl.untilPrinted('b2');
+    tenantctl.child.kill('SIGINT');
+    expect((await tenantctl.finished).stdout.trimEnd().split('\n')).toHaveLength(2);
+    expect(calls[1]?.params).toEqual({ tenant: 'acme', since: '2026-01-01T11:59:55.000Z', follow: true });
   });
 
   test('follows, as objects or as text', async () => {

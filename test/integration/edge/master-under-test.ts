@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Channel, createChannel } from '../../../src/protocol/channel.ts';
+import { type Channel, createChannel, type Handler } from '../../../src/protocol/channel.ts';
 import type { EdgeSettings } from '../../../src/protocol/edge.ts';
 import { until } from '../../support/until.ts';
 
@@ -17,7 +17,7 @@ export interface MasterUnderTest {
   process: ChildProcess;
   port: number;
   /** What a daemon says and hears; one at a time. */
-  startDaemon: () => Promise<FakeDaemon>;
+  startDaemon: (handlers?: Record<string, Handler>) => Promise<FakeDaemon>;
   /** The one that is to take its place, over the same listening socket. */
   startNext: () => MasterUnderTest;
   app: (file: string, listener: RequestListener, onUpgrade?: (socket: Duplex) => void) => Promise<void>;
@@ -78,7 +78,7 @@ function startMasterOn(ground: MasterGround, processes: number, socketName: stri
     process: child,
     port: bound.address().port,
     exited,
-    startDaemon: () => startDaemon(controlSocket),
+    startDaemon: (handlers) => startDaemon(controlSocket, handlers),
     startNext: () => startMasterOn(ground, processes, 'next.sock'),
     makeGateway: (caller) => mkdirSync(`${folder}/gateways/${caller}`, { recursive: true }),
     gateway: (caller) => `${folder}/gateways/${caller}/http.sock`,
@@ -100,7 +100,7 @@ function startMasterOn(ground: MasterGround, processes: number, socketName: stri
   };
 }
 
-async function startDaemon(path: string): Promise<FakeDaemon> {
+async function startDaemon(path: string, handlers: Record<string, Handler> = {}): Promise<FakeDaemon> {
   rmSync(path, { force: true });
   const server = net.createServer();
   server.listen(path);
@@ -110,7 +110,10 @@ async function startDaemon(path: string): Promise<FakeDaemon> {
   const note = (method: string) => (params: unknown) => void heard.push({ method, params });
   const channel = createChannel({
     stream: socket,
-    handlers: Object.fromEntries(['hello', 'log', 'grant-use', 'wake-app', 'app-use'].map((method) => [method, note(method)])),
+    handlers: {
+      ...Object.fromEntries(['hello', 'log', 'grant-use', 'wake-app', 'app-use', 'usage'].map((method) => [method, note(method)])),
+      ...handlers,
+    },
   });
   return {
     channel,

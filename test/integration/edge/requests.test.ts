@@ -84,6 +84,24 @@ describe('a client gets', () => {
     expect((await request(port, { host: `WWW.acme.example.:${port}` })).headers.location).toBe(`http://${host}:${port}/`);
   });
 
+  test('of a suspended tenant the same page for every host and path, until it is resumed', async () => {
+    const { http, route, port } = await startEdge();
+    await http('one', (_, response) => response.end('here'));
+    const routes = { hosts: [hostRoute(host), { host: 'www.acme.example', redirectTo: host }], apps: [appRoute('ready', ['one'])] };
+    route({ ...routes, brandName: 'Acme & Co', suspended: true });
+    for (const [name, path] of [
+      [host, '/'],
+      [host, '/.well-known/tenantd/jwks.json'],
+      ['www.acme.example', '/x'],
+    ] as const) {
+      const answer = await request(port, { host: name, path });
+      expect([answer.status, answer.headers['retry-after'], answer.headers['cache-control']]).toEqual([503, undefined, 'no-store']);
+      expect(answer.text).toContain('Acme &amp; Co');
+    }
+    route(routes);
+    expect((await request(port, { host })).text).toBe('here');
+  });
+
   test.each([
     ['failed', 502],
     ['stopped', 503],

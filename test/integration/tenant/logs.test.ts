@@ -31,8 +31,8 @@ describe('what apps print', () => {
     await using daemon = await startTenant();
     await daemon.configure(appSpec('answers', { desired: 'stopped' }), appSpec('throws-later'));
     await daemon.event('app-state', { app: 'throws-later', state: 'running' });
-    await daemon.ask('follow-logs', { app: app('throws-later'), followId: 7 });
-    await daemon.ask('follow-logs', { app: app('answers'), followId: 8 });
+    await daemon.ask('follow-logs', { app: app('throws-later'), followId: 7, after: {} });
+    await daemon.ask('follow-logs', { app: app('answers'), followId: 8, after: {} });
     await ask(daemon.path('sockets', '1.sock'), '/throw');
     const { lines } = await daemon.event('log-lines', { followId: 7 });
     expect(JSON.stringify(lines)).toContain('thrown later');
@@ -49,7 +49,7 @@ describe('what apps print', () => {
     await daemon.event('app-state', { app: 'floods-stdout', state: 'running' });
     await daemon.event('app-state', { app: 'answers', state: 'running' });
     const beforeKb = residentKb(daemon.host?.pid);
-    await daemon.ask('follow-logs', { app: app('floods-stdout'), followId: 1 });
+    await daemon.ask('follow-logs', { app: app('floods-stdout'), followId: 1, after: {} });
     for (let messages = 0, from = 0; messages < 20; messages += 1) {
       await daemon.event('log-lines', { followId: 1 }, from);
       from = daemon.events.length;

@@ -14,7 +14,7 @@ const endOf = (daemon: TestDaemon, runId: string, from = 0): Promise<Record<stri
   daemon.event('schedule-ended', { runId }, from);
 
 async function beginLongRun(daemon: TestDaemon): Promise<void> {
-  await daemon.ask('follow-logs', { app, followId: 1 });
+  await daemon.ask('follow-logs', { app, followId: 1, after: {} });
   await run(daemon, 'r1', '/long', 60_000);
   await daemon.until('its begin', () =>
     daemon.events.some(({ name, params }) => name === 'log-lines' && JSON.stringify(params).includes('the long run has begun')),

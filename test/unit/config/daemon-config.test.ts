@@ -23,13 +23,15 @@ describe('defaults', () => {
       userPrefix: 'tnt-',
       uids: { first: 200_000, count: 65_536 },
       isolation: { without: [] },
-      logs: { maxBytes: 50 * 2 ** 20, keep: 5 },
+      logs: { maxBytes: 50 * 2 ** 20, keep: 5, journal: false },
       shells: { record: false, recordBytes: 16 * 2 ** 20, keep: 100 },
       http: { listen: [{ host: '::', port: 80 }] },
       edge: { processes: 1, trustedProxies: [], proxyProtocol: false },
       network: { addresses: '10.213.0.0/16', resolvers: [] },
       verify: { interval: 300_000 },
       releases: { keep: 5, watch: 120_000, buildTimeout: 900_000 },
+      removal: { keepFor: 7 * 86_400_000 },
+      usage: { keep: 400 * 86_400_000 },
       defaultPlan: 'starter',
       plans: new Map([
         [

@@ -32,7 +32,7 @@ describe('the schema for editors', () => {
 describe('the keys of a place', () => {
   test('are found at the top, in lists, in mappings and in one of several forms', () => {
     expect(keysAt(tenantSchema, [])).toContain('domains');
-    expect(keysAt(tenantSchema, ['domains', 3])).toEqual(['name', 'redirectTo']);
+    expect(keysAt(tenantSchema, ['domains', 3])).toEqual(['name', 'redirectTo', 'insteadOf']);
     expect(keysAt(daemonSchema, ['plans', 'any'])).toContain('memory');
     expect(keysAt(daemonSchema, ['http', 'listen', 0])).toEqual([]);
     expect(keysAt(daemonSchema, ['constructor'])).toEqual([]);

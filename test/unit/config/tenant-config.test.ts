@@ -34,6 +34,7 @@ describe('a tenant', () => {
       egress: [],
       grants: [],
       branding: {},
+      schedules: 'on',
     });
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TenantdError } from '../../../src/base/errors.ts';
-import type { AuditEntry, AuditRecord } from '../../../src/daemon/audit.ts';
+import type { AuditEntry } from '../../../src/protocol/audit-chain.ts';
 import { createAudited } from '../../../src/daemon/audited.ts';
 
 const full = new TenantdError('TENANTD_E_STATE', 'state.db: database or disk is full', 'make room');
@@ -9,10 +9,12 @@ const change = { tenant: 'acme', action: 'app-stop', actor: 'operator' };
 function trailOf({ isFull = false } = {}) {
   const entries: AuditEntry[] = [];
   const audited = createAudited({
-    assertWritable() {
-      if (isFull) throw full;
+    audit: {
+      begin(entry) {
+        if (isFull) throw full;
+        return (after, outcome) => void entries.push({ ...entry, after, outcome, time: '' });
+      },
     },
-    appendAudit: (entry) => entries.push(entry) as unknown as AuditRecord,
   });
   return { entries, audited };
 }

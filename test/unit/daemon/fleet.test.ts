@@ -418,3 +418,60 @@ test('a file that is as it was is not read again, and nobody is told of it', asy
   expect(await refresh(globex)).toEqual([globex]);
   expect([fleet.desired(acme), domainsOf(globex)]).toEqual([before[0], ['globex.example', 'new.example']]);
 });
+
+describe('a tenant that an operator marked', () => {
+  const mark = (name: 'suspended' | 'removing' | 'purging') => store.marks.set(acme, { mark: name, sinceMs: 0, by: 'operator' });
+
+  test('is suspended, with all that it has, until the mark is gone', async () => {
+    write('acme', acmeFile, 'site');
+    write('globex', globexFile);
+    await rescan();
+    mark('suspended');
+    expect(fleet.remark()).toEqual([acme]);
+    expect([fleet.desired(acme)?.suspended, domainsOf(acme)]).toEqual([true, ['acme.example', 'www.acme.example']]);
+    expect(fleet.remark()).toEqual([]);
+    restart();
+    await rescan();
+    expect(fleet.desired(acme)?.suspended).toBe(true);
+    store.marks.remove(acme, 'suspended');
+    expect(fleet.remark()).toEqual([acme]);
+    expect(fleet.desired(acme)?.suspended).toBe(false);
+  });
+
+  test.each(['removing', 'purging'] as const)('is not wanted while it is %s, and keeps its domains from others', async (name) => {
+    write('acme', acmeFile);
+    await rescan();
+    mark(name);
+    expect(fleet.remark()).toEqual([acme]);
+    write('globex', 'domains: [acme.example, globex.example]');
+    await rescan();
+    expect([fleet.desired(acme), fleet.names(), domainsOf(globex)]).toEqual([undefined, [globex], ['globex.example']]);
+    expect(problemsOf(globex)).toEqual(['TENANTD_E_DOMAIN_TAKEN']);
+    expect(fleet.filesOf(acme)?.domains.length).toBe(2);
+    rmSync(join(tenantsDir, 'acme'), { recursive: true });
+    await rescan();
+    expect(domainsOf(globex)).toEqual(['acme.example', 'globex.example']);
+  });
+
+  test('lends nothing', async () => {
+    write('acme', `${acmeFile}grants: [{ to: globex, path: /data/shared, access: read }]\n`);
+    write('globex', globexFile);
+    await rescan();
+    expect(fleet.desired(globex)?.sharedBy).toEqual([acme]);
+    mark('suspended');
+    expect(new Set(fleet.remark())).toEqual(new Set([acme, globex]));
+    expect(fleet.desired(globex)?.sharedBy).toEqual([]);
+  });
+
+  test('whose name is used again is remembered with its own file, though it is the same text', async () => {
+    write('acme', acmeFile);
+    await rescan();
+    rmSync(join(tenantsDir, 'acme'), { recursive: true });
+    await rescan();
+    store.forgetTenant(acme);
+    fleet.forget(acme);
+    write('acme', acmeFile);
+    await rescan();
+    expect(store.configTextOf(acme)).toBe(acmeFile);
+  });
+});

@@ -29,7 +29,8 @@ function setUp() {
 }
 
 const state = { app: 'site', state: 'failed', restarts: 2, reason: 'exited with code 1', code: 'TENANTD_E_APP_FAILED', lastLines: ['bye'] };
-const line = { time: '2026-01-02T03:04:05.678Z', app: 'site', worker: 'site.0a1b2c', line: 'hello' };
+const line = { time: '2026-01-02T03:04:05.678Z', position: 7, app: 'site', worker: 'site.0a1b2c', line: 'hello' };
+const logLines = { followId: 1, lines: [line], dropped: 0, positions: { site: 7 } };
 const ended = { app: 'site', runId: 'digest.1763708400000', outcome: 'failed', status: 500, durationMs: 12.5, detail: 'answered 500' };
 const said: [string, object, unknown[]][] = [
   ['start-worker', { app: 'site' }, ['site']],
@@ -39,7 +40,7 @@ const said: [string, object, unknown[]][] = [
   ['manifest-changed', { app: 'site' }, ['site']],
   ['app-state', state, [state]],
   ['schedule-ended', ended, [ended]],
-  ['log-lines', { followId: 1, lines: [line], dropped: 0 }, [{ followId: 1, lines: [line], dropped: 0 }]],
+  ['log-lines', logLines, [logLines]],
 ];
 
 describe('what a tenant host says', () => {
@@ -80,7 +81,12 @@ describe('what a tenant host says', () => {
     ['a last line without end', 'app-state', { ...state, lastLines: ['x'.repeat(2_001)] }],
     ['a code that is not for apps', 'app-state', { ...state, code: 'TENANTD_E_LAYER_MISSING' }],
     ['a state that there is not', 'app-state', { ...state, state: 'sleeping' }],
-    ['many lines at once', 'log-lines', { followId: 1, lines: Array.from({ length: 1_001 }, () => line), dropped: 0 }],
+    ['many lines at once', 'log-lines', { followId: 1, lines: Array.from({ length: 1_001 }, () => line), dropped: 0, positions: {} }],
+    [
+      'positions of more logs than there can be',
+      'log-lines',
+      { ...logLines, positions: Object.fromEntries(Array.from({ length: 1_001 }, (_, at) => [`a${at}`, 1])) },
+    ],
   ])('goes no further with %s', async (_, method, params) => {
     const { heard, say } = setUp();
     await expect(say(method, params)).rejects.toThrow(ZodError);

@@ -106,14 +106,18 @@ describe('a tenant that is wanted', () => {
   test('is made from nothing in this order', () => {
     const wanted = { ...wantedTenant, appsWithoutManifest: [site], staleApps: [site] };
     expect(travel(wanted, nothing).steps).toEqual([
-      ...['prepare', 'set-egress', 'read-manifests', 'publish-routes', 'start-host', 'configure-host'],
+      ...['prepare', 'set-egress', 'start-host', 'read-manifests', 'publish-routes', 'configure-host'],
     ]);
   });
 
   test.each<[string, Step['do'], (moment: Moment) => boolean]>([
     ['has its host started only when it is prepared', 'start-host', ({ actual }) => actual.prepared],
     ['has its host started only below its limits', 'start-host', ({ actual }) => actual.limitsKey === 'wanted'],
-    ['has its host started only when its routes are known', 'start-host', ({ actual, wanted }) => actual.routesKey === wanted?.routesKey],
+    [
+      'has its host told what to run only when its routes are known',
+      'configure-host',
+      ({ actual, wanted }) => actual.routesKey === wanted?.routesKey,
+    ],
     ['has its host started only when what it may reach is open', 'start-host', ({ actual }) => actual.egressKey === 'wanted'],
     ['gets something to reach only in a network of its own', 'set-egress', ({ actual }) => actual.prepared],
     ['gets limits only when it is prepared', 'set-limits', ({ actual }) => actual.prepared],

@@ -26,7 +26,7 @@ function want(idle: string): void {
   const { config } = parseTenantConfig(`domains: [acme.example]\nidle: ${idle}`, 'tenant.yaml', context);
   if (!config) throw new Error('the file of the test is broken');
   const apps = [site, shop].map((app) => ({ app, folderId: '1:1', release: 'local' }));
-  const none = { sharedBy: [], owners: new Map<string, TenantName>(), problems: [] };
+  const none = { sharedBy: [], owners: new Map<string, TenantName>(), problems: [], suspended: false };
   picture.setDesired({ tenant: acme, config, domains: config.domains, apps, appsDir: '/apps', appsDirId: '1:0', ...none });
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { appSightings, appTransitions } from '../../../src/daemon/app-states.ts';
 import { createLife } from '../../../src/daemon/life.ts';
+import type { TenantState } from '../../../src/protocol/control.ts';
 import { tenantSightings, tenantTransitions } from '../../../src/daemon/tenant-states.ts';
 
 const tables = {
@@ -46,10 +47,14 @@ describe('an app', () => {
   test('that was asleep is starting when it is woken', () => expect(see('serving', 'asleep', 'beginning')).toBe('starting'));
 });
 
-test('a tenant that the operator suspended is nothing else, whatever is seen of it', () => {
-  const life = createLife(tenantTransitions, 'suspended', () => 0);
-  for (const sighting of tenantSightings) if (sighting !== 'unwanted') life.see(sighting);
-  expect(life.state).toBe('suspended');
+test('a tenant that the operator suspends is that from any state, and begins anew when it is resumed', () => {
+  for (const state of Object.keys(tenantTransitions) as TenantState[]) {
+    const life = createLife(tenantTransitions, state, () => 0);
+    life.see('suspended');
+    expect(life.state).toBe('suspended');
+    life.see('beginning');
+    expect(life.state).toBe('starting');
+  }
 });
 
 test('a state has the time since which it is', () => {

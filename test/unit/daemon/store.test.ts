@@ -379,7 +379,7 @@ describe('versions', () => {
     );
     editFile(...added, 'CREATE TABLE later (tenant TEXT PRIMARY KEY) STRICT', "INSERT INTO later VALUES ('acme')");
     for (const table of ['apps', 'asleep_apps', 'configs']) editFile(`UPDATE ${table} SET later = 'kept'`);
-    editFile('PRAGMA user_version = 99', `PRAGMA application_id = ${idOf(3)}`);
+    editFile('PRAGMA user_version = 99', `PRAGMA application_id = ${idOf(4)}`);
     const store = open();
     store.setApp(acme, site, { manifest: 2, generationKey: '', generation: 2, release: 'local' });
     store.setApp(acme, shop, { manifest: 2, generationKey: '', generation: 2, release: 'local' });
@@ -399,7 +399,7 @@ describe('versions', () => {
     expect([...rows('SELECT tenant FROM later'), ...rows('PRAGMA user_version'), ...rows('PRAGMA application_id')]).toEqual([
       'acme',
       99,
-      idOf(3),
+      idOf(4),
     ]);
     database.close();
   });
@@ -407,7 +407,7 @@ describe('versions', () => {
   test('say in the file which one can use it at least', () => {
     open().close();
     const database = new DatabaseSync(file, { readOnly: true });
-    expect(database.prepare('PRAGMA application_id').get()).toEqual({ application_id: idOf(3) });
+    expect(database.prepare('PRAGMA application_id').get()).toEqual({ application_id: idOf(4) });
     database.close();
   });
 });
@@ -442,9 +442,9 @@ describe('a file that is no state store of this version', () => {
 
   test.each(['delete', 'wal'])('is left as it is when a newer tenantd wrote it, with journal mode %s', (mode) => {
     editFile(`PRAGMA journal_mode = ${mode}`, 'CREATE TABLE later (x)', 'INSERT INTO later VALUES (1)', 'PRAGMA user_version = 99');
-    expect(refusal()).toEqual(refused('version 99, newer than this tenantd knows (3)'));
+    expect(refusal()).toEqual(refused('version 99, newer than this tenantd knows (4)'));
     editFile(`PRAGMA application_id = ${0x7464_0000 + 98}`);
-    expect(refusal()).toEqual(refused('version 99, newer than this tenantd knows (3)'));
+    expect(refusal()).toEqual(refused('version 99, newer than this tenantd knows (4)'));
   });
 
   test.each([
@@ -488,7 +488,7 @@ describe('a file that is no state store of this version', () => {
     open().close();
     editFile('PRAGMA user_version = 99', `PRAGMA application_id = ${0x7464_0000 + 99}`);
     expect(() => open()).toThrow('newer');
-    editFile('PRAGMA user_version = 3', `PRAGMA application_id = ${0x7464_0000 + 3}`);
+    editFile('PRAGMA user_version = 4', `PRAGMA application_id = ${0x7464_0000 + 4}`);
     expect(open().uidOf(acme, '')).toBe(200_000);
   });
 });

@@ -60,6 +60,7 @@ function desiredOf({ folders = { site: '1:1' }, text = 'domains: [acme.example]'
     sharedBy: [],
     owners: new Map(config.domains.map(({ name }) => [name, acme])),
     problems,
+    suspended: false,
   };
 }
 
@@ -110,11 +111,25 @@ describe('the generation of an app', () => {
     expect(generations).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
+  test('goes on in a larger plan, and not in one that is smaller than its largest', () => {
+    want({ limits: { memoryBytes: 256 * megabytes } });
+    manifest();
+    const generations = [512, 256, 256, 128].map((memory) => {
+      want({ limits: { memoryBytes: memory * megabytes } });
+      return generationOf();
+    });
+    // At 512 a worker may have been started with more: at 256 it is one too many.
+    expect(generations).toEqual([1, 2, 2, 3]);
+    restart();
+    want({ limits: { memoryBytes: 1_024 * megabytes } });
+    expect(generationOf()).toBe(3);
+  });
+
   test.each<[string, () => void]>([
     ['the entry', () => manifest({ entry: 'other.js' })],
     ['the environment', () => manifest({ env: { NODE_ENV: 'staging' } })],
     ['the kind and command', () => manifest({ kind: 'command', command: ['python3', 'app.py'] })],
-    ['the memory of the plan', () => want({ limits: { memoryBytes: 512 * megabytes } })],
+    ['less memory of the plan', () => want({ limits: { memoryBytes: 64 * megabytes } })],
     ['the folder', () => want({ folders: { site: '1:2' } })],
     ['the wish of the operator to restart it', () => picture.replaceWorkers(site)],
   ])('grows by one with %s, and stays then, also over a restart', (_, change) => {
@@ -137,6 +152,7 @@ describe('the generation of an app', () => {
     ['the idle time', () => manifest({ idleMs: 'never' })],
     ['the number of workers', () => manifest({ workers: { min: 4, max: 4 } })],
     ['the processors of the plan', () => want({ limits: { cpu: 2 } })],
+    ['more memory of the plan', () => want({ limits: { memoryBytes: 512 * megabytes } })],
     ['the domains', () => want({ text: 'domains: [acme.example, www.acme.example]' })],
     ['another app', () => want({ folders: { site: '1:1', shop: '1:2' } })],
     ['a stop and a start', () => [true, false].forEach((stopped) => picture.setStopped(site, stopped))],
@@ -191,7 +207,9 @@ describe('what is wanted', () => {
   test.each<[string, boolean[], () => void]>([
     ['nothing', [false, false, false], () => want()],
     ['the processors', [true, false, true], () => want({ limits: { cpu: 2 } })],
-    ['the memory', [true, false, true], () => want({ limits: { memoryBytes: 512 * megabytes } })],
+    ['less memory', [true, false, true], () => want({ limits: { memoryBytes: 64 * megabytes } })],
+    ['more memory', [true, false, false], () => want({ limits: { memoryBytes: 512 * megabytes } })],
+    ['the disk', [true, false, true], () => want({ limits: { diskBytes: 512 * megabytes } })],
     ['the size of bodies', [true, true, false], () => want({ text: 'domains: [acme.example]\nlimits: { bodySize: 1K }' })],
     ['the rate of requests', [true, true, false], () => want({ text: 'domains: [acme.example]\nlimits: { requestsPerSecond: 1 }' })],
     ['the redirect to https', [false, true, false], () => want({ text: 'domains: [acme.example]\ntls: { redirect: false }' })],
@@ -312,11 +330,11 @@ describe('a state store that can not be written', () => {
     manifest();
     expect(generationOf()).toBe(1);
     alter("CREATE TRIGGER is_full BEFORE UPDATE ON apps BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END");
-    want({ limits: { memoryBytes: 512 * megabytes } });
+    want({ limits: { memoryBytes: 64 * megabytes } });
     expect(picture.specs()).toMatchObject([{ app: site, desired: 'running', generation: 1 }]);
     expect(picture.problems()).toMatchObject([{ code: 'TENANTD_E_STATE', app: site, message: expect.stringContaining('disk is full') }]);
     alter('DROP TRIGGER is_full');
-    want({ limits: { memoryBytes: 512 * megabytes } });
+    want({ limits: { memoryBytes: 64 * megabytes } });
     expect([generationOf(), picture.problems()]).toEqual([2, []]);
   });
 });

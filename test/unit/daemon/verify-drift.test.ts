@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { AuditEntry, AuditRecord } from '../../../src/daemon/audit.ts';
+import type { AuditEntry, AuditRecord } from '../../../src/protocol/audit-chain.ts';
 import type { TenantName } from '../../../src/base/ids.ts';
 import { createDriftBook } from '../../../src/daemon/verify-drift.ts';
 import type { Check } from '../../../src/protocol/verify.ts';

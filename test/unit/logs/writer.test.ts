@@ -15,8 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LogLine } from '../../../src/logs/line.ts';
-import { readLastLines } from '../../../src/logs/read.ts';
-import { createLogWriter } from '../../../src/logs/writer.ts';
+import { type LogQuery, readLogPage } from '../../../src/logs/page.ts';
+import { createLogWriter, type PrintedLine } from '../../../src/logs/writer.ts';
 
 let dir: string;
 
@@ -26,12 +26,16 @@ beforeEach(() => {
 
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const line = (number: number, app = 'site'): LogLine => ({
+const line = (number: number, app = 'site'): PrintedLine => ({
   time: new Date(1_700_000_000_000 + number * 1_000).toISOString(),
   app,
   worker: `${app}.abc`,
   line: `line ${number}`,
 });
+
+const at = (position: number, printed: PrintedLine): LogLine => ({ ...printed, position });
+
+const readLastLines = ({ dir: folder, ...query }: LogQuery & { dir: string }): LogLine[] => readLogPage(folder, query).lines;
 
 const numbers = (lines: LogLine[]): number[] => lines.map((one) => Number(one.line.replace('line ', '')));
 
@@ -45,7 +49,7 @@ describe('a log writer', () => {
   test('writes one JSON object a line, readable by the owner and the group', () => {
     writeLines(2, { maxBytes: 10_000, keep: 1 });
     const lines = readFileSync(join(dir, 'site.log'), 'utf8').trimEnd().split('\n');
-    expect(lines.map((text) => JSON.parse(text) as LogLine)).toEqual([line(0), line(1)]);
+    expect(lines.map((text) => JSON.parse(text) as LogLine)).toEqual([at(1, line(0)), at(2, line(1))]);
     expect(statSync(join(dir, 'site.log')).mode & 0o777).toBe(0o640);
   });
 
@@ -56,7 +60,7 @@ describe('a log writer', () => {
     await once(changes, 'change', { signal: AbortSignal.timeout(5_000) });
     changes.close();
     writer.close();
-    expect(readLastLines({ dir, app: 'site', lines: 5 })).toEqual([line(1)]);
+    expect(readLastLines({ dir, app: 'site', lines: 5 })).toEqual([at(1, line(1))]);
   });
 
   test('never holds more than 64 KiB back', () => {
@@ -100,7 +104,15 @@ describe('a log writer', () => {
     writer.close();
     const [note, kept] = readLastLines({ dir: blocked, app: 'site', lines: 10 });
     expect(note).toMatchObject({ worker: 'tenantd', line: expect.stringMatching(/^2 lines could not be kept: ENOTDIR/) as string });
-    expect(kept).toEqual(line(3));
+    expect(kept).toEqual(at(2, line(3)));
+    expect(note?.position).toBe(1);
+  });
+
+  test('numbers its lines, over rotations and restarts', () => {
+    for (const start of [0, 300, 600]) writeLines(300, { maxBytes: 5_000, keep: 9 }, 'site', start);
+    const { lines } = readLogPage(dir, { app: 'site' });
+    expect(lines.map(({ position }) => position)).toEqual(numbers(lines).map((number) => number + 1));
+    expect(lines.at(-1)?.position).toBe(900);
   });
 
   test('follows no link that stands in its place', () => {
@@ -123,16 +135,9 @@ describe('reading the last lines', () => {
     expect(numbers(readLastLines({ dir, lines: 5 }))).toEqual([15, 16, 17, 18, 19]);
   });
 
-  test('stops at its size, keeping the newest', () => {
-    writeLines(100, { maxBytes: 100_000, keep: 1 });
-    const lines = readLastLines({ dir, app: 'site', lines: 100, maxBytes: 1_000 });
-    expect(Buffer.byteLength(lines.map((one) => JSON.stringify(one)).join('\n'))).toBeLessThan(1_000);
-    expect(numbers(lines).at(-1)).toBe(99);
-  });
-
   test('leaves out what is no line of a log', () => {
-    writeFileSync(join(dir, 'site.log'), `not json\n{"time":1}\n${'z'.repeat(300_000)}\n${JSON.stringify(line(1))}\n{"torn`);
-    expect(readLastLines({ dir, app: 'site', lines: 10 })).toEqual([line(1)]);
+    writeFileSync(join(dir, 'site.log'), `not json\n{"time":1}\n${'z'.repeat(300_000)}\n${JSON.stringify(at(4, line(1)))}\n{"torn`);
+    expect(readLastLines({ dir, app: 'site', lines: 10 })).toEqual([at(4, line(1))]);
   });
 
   test('answers nothing for an app that printed nothing, for no lines, and for no folder', () => {

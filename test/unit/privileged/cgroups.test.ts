@@ -98,6 +98,38 @@ describe('control groups of version 2', () => {
     expect(files()).toEqual(['1073741824', '0', '16', '225000 100000']);
   });
 
+  test('keep a limit below which their tenant holds memory, and take one that the kernel can make room for', () => {
+    groups.setTenant('t-acme', limits);
+    write('tenantd/t-acme/memory.current', String(200 << 20));
+    write(
+      'tenantd/t-acme/memory.stat',
+      `anon ${90 << 20}\nfile ${110 << 20}\ninactive_file ${60 << 20}\nactive_file ${40 << 20}\nslab_reclaimable 0\n`,
+    );
+    expect(groups.setTenant('t-acme', { ...limits, memoryBytes: 99 << 20, processes: 64 })).toBe(false);
+    expect([read('tenantd/t-acme/memory.max'), read('tenantd/t-acme/pids.max')]).toEqual(['268435456', '64']);
+    expect(groups.setTenant('t-acme', { ...limits, memoryBytes: 100 << 20 })).toBe(true);
+    expect(read('tenantd/t-acme/memory.max')).toBe(String(100 << 20));
+  });
+
+  test('tell what was counted of a tenant and of a sandbox, and which group that is', () => {
+    groups.setTenant('t-acme', limits);
+    groups.makeMember('t-acme', 'host');
+    for (const group of ['t-acme', 't-acme/host']) {
+      write(`tenantd/${group}/memory.events`, 'oom 2\noom_kill 3\n');
+      write(`tenantd/${group}/pids.events`, 'max 4\n');
+      write(`tenantd/${group}/cpu.stat`, 'usage_usec 9\nnr_periods 5\nnr_throttled 1\nthrottled_usec 7\n');
+    }
+    write('tenantd/t-acme/host/cgroup.procs', '12\n13\n');
+    write('tenantd/t-acme/pids.current', '30\n');
+    const counted = { outOfMemoryKills: 3, refusedForks: 4 };
+    expect(groups.countersOf('t-acme')).toMatchObject({ ...counted, periods: 5, throttledPeriods: 1 });
+    expect(groups.countersOf('t-acme', 'host')).toMatchObject({ ...counted, periods: 0 });
+    expect(groups.countersOf('t-acme', 'host')?.id).not.toBe(groups.countersOf('t-acme')?.id);
+    expect(groups.countersOf('t-globex')).toBeUndefined();
+    expect([groups.pidsOf('t-acme', 'host'), groups.pidsOf('t-acme', 'gone'), groups.processesOf('t-acme')]).toEqual([[12, 13], [], 30]);
+    expect(groups.pathEndOf('t-acme', 'host')).toBe('/tenantd/t-acme/host');
+  });
+
   test('of a sandbox end as a whole, and are joined by their file', () => {
     groups.setTenant('t-acme', limits);
     expect(groups.makeMember('t-acme', 'w.site.0a1b2c')).toEqual([join(root, 'tenantd/t-acme/w.site.0a1b2c/cgroup.procs')]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AuditEntry, type AuditRecord, isValidChain, sealEntry } from '../../../src/daemon/audit.ts';
+import { AuditChain, type AuditEntry, type AuditRecord, sealEntry } from '../../../src/protocol/audit-chain.ts';
 
 const entry: AuditEntry = {
   tenant: 'acme',
@@ -76,6 +76,11 @@ describe('an audit trail', () => {
     expect(isValidChain(chain.with(0, sealEntry({ ...first, outcome: 'denied' }, 1, '')))).toBe(false);
   });
 });
+
+function isValidChain(records: readonly AuditRecord[]): boolean {
+  const chain = new AuditChain(1);
+  return records.every((record) => chain.add(record) === undefined);
+}
 
 function chainOf(length: number): AuditRecord[] {
   const chain: AuditRecord[] = [];
