@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     projects: [
       // Two at a time also on two cores, where vitest would take one: they mostly wait.
-      project('unit', { maxWorkers: 2 }),
+      project('unit', { maxWorkers: 2, testTimeout: 20_000 }),
       project('integration', { maxWorkers: 2, testTimeout: 20_000 }),
       // One file after another: they make users, groups and namespaces, and two cores are soon busy.
       project('root', {

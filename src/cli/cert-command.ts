@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { NameStatus } from '../protocol/certs.ts';
-import type { CertCaResult, CertListResult, CertRenewResult } from '../protocol/control.ts';
+import type { CertCaResult, CertListResult, CertRenewResult } from '../protocol/certificate-calls.ts';
 import { renderCertificates } from './certificate-text.ts';
 import { callDaemon, connectDaemon } from './control-client.ts';
 import { renderLocalCa } from './local-ca-text.ts';

@@ -1,7 +1,7 @@
 import { TenantdError } from '../base/errors.ts';
 import type { Problem } from '../base/problem.ts';
 import type { Channel } from '../protocol/channel.ts';
-import type { DomainChangeResult } from '../protocol/control.ts';
+import type { DomainChangeResult } from '../protocol/certificate-calls.ts';
 import { withProgress } from './progress.ts';
 import { formatCount } from './quantities.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { TenantdError } from '../base/errors.ts';
-import type { DeployOpened } from '../protocol/control.ts';
+import type { DeployOpened } from '../protocol/release-calls.ts';
 import type { DeployResult, DeployStep } from '../protocol/deploy.ts';
 import { connectDaemon } from './control-client.ts';
 import { openArchive } from './deploy-archive.ts';

@@ -1,6 +1,6 @@
 import type { Channel } from '../protocol/channel.ts';
 import type { DnsRecord } from '../protocol/certs.ts';
-import type { DomainCheckResult } from '../protocol/control.ts';
+import type { DomainCheckResult } from '../protocol/certificate-calls.ts';
 
 export interface RecordsToSet {
   /** Of each name one suffices. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { messageOf } from '../base/errors.ts';
 import type { Channel } from '../protocol/channel.ts';
-import type { DomainChangeResult } from '../protocol/control.ts';
+import type { DomainChangeResult } from '../protocol/certificate-calls.ts';
 import { changeDomains } from './change-domains.ts';
 import { connectDaemon } from './control-client.ts';
 import { findRecordsToSet, type RecordsToSet } from './dns-records.ts';

@@ -1,5 +1,5 @@
 import type { DnsRecord } from '../protocol/certs.ts';
-import type { DomainChangeResult } from '../protocol/control.ts';
+import type { DomainChangeResult } from '../protocol/certificate-calls.ts';
 import type { RecordsToSet } from './dns-records.ts';
 import { printable } from './printable.ts';
 import { renderProblem } from './problem-text.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { DomainCheckResult, DomainListResult } from '../protocol/control.ts';
+import type { DomainCheckResult, DomainListResult } from '../protocol/certificate-calls.ts';
 import { callDaemon } from './control-client.ts';
 import { registerDomainChange } from './domain-change-command.ts';
 import { renderCheck, renderDomains } from './domain-text.ts';

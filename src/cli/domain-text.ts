@@ -1,5 +1,5 @@
 import type { DnsRecord, NameCheck, NameStatus } from '../protocol/certs.ts';
-import type { DomainCheckResult, DomainStatus } from '../protocol/control.ts';
+import type { DomainCheckResult, DomainStatus } from '../protocol/certificate-calls.ts';
 import { groupByTenant, paintState, stateInWords } from './certificate-text.ts';
 import { printable } from './printable.ts';
 import { formatCount, formatDistance, formatWhen } from './quantities.ts';

@@ -1,4 +1,4 @@
-import type { CertCaResult } from '../protocol/control.ts';
+import type { CertCaResult } from '../protocol/certificate-calls.ts';
 import { printable } from './printable.ts';
 import { formatWhen } from './quantities.ts';
 import type { TextLayout } from './terminal.ts';

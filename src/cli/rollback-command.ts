@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RollbackResult } from '../protocol/control.ts';
+import type { RollbackResult } from '../protocol/release-calls.ts';
 import { callDaemon } from './control-client.ts';
 import { printable } from './printable.ts';
 import type { GlobalOptions, Surroundings } from './program.ts';

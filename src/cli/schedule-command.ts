@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { TenantdError } from '../base/errors.ts';
-import type { ScheduleHistoryResult, ScheduleListResult, ScheduleRunResult } from '../protocol/control.ts';
+import type { ScheduleHistoryResult, ScheduleListResult, ScheduleRunResult } from '../protocol/schedule-calls.ts';
 import { callDaemon } from './control-client.ts';
 import type { GlobalOptions, SetExitCode, Surroundings } from './program.ts';
 import { withProgress } from './progress.ts';

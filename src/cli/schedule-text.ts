@@ -1,4 +1,4 @@
-import type { ScheduleInfo, ScheduleRun, ScheduleRunOutcome } from '../protocol/control.ts';
+import type { ScheduleInfo, ScheduleRun, ScheduleRunOutcome } from '../protocol/schedule-calls.ts';
 import { printable } from './printable.ts';
 import { formatDistance, formatDuration } from './quantities.ts';
 import type { Paint, TextLayout } from './terminal.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { MachineKeyRotateResult, SecretChangeResult, SecretListResult, SecretRotateResult } from '../protocol/control.ts';
+import type { MachineKeyRotateResult, SecretChangeResult, SecretListResult, SecretRotateResult } from '../protocol/secret-calls.ts';
 import { TenantdError } from '../base/errors.ts';
 import { callDaemon } from './control-client.ts';
 import type { GlobalOptions, Surroundings } from './program.ts';

@@ -1,4 +1,10 @@
-import type { MachineKeyRotateResult, SecretChangeResult, SecretInfo, SecretListResult, SecretRotateResult } from '../protocol/control.ts';
+import type {
+  MachineKeyRotateResult,
+  SecretChangeResult,
+  SecretInfo,
+  SecretListResult,
+  SecretRotateResult,
+} from '../protocol/secret-calls.ts';
 import { printable } from './printable.ts';
 import { renderProblem } from './problem-text.ts';
 import { formatCount, formatDistance } from './quantities.ts';

@@ -1,7 +1,7 @@
 import { TenantdError } from '../base/errors.ts';
 import { parseDomainName } from '../config/domain-name.ts';
 import type { TenantDomain } from '../config/tenant-schema.ts';
-import type { DomainStatus } from '../protocol/control.ts';
+import type { DomainStatus } from '../protocol/certificate-calls.ts';
 import type { Audited } from './audited.ts';
 import type { CertsLink } from './certs-link.ts';
 import type { ControlOperations } from './control-server.ts';

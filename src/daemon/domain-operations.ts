@@ -7,7 +7,8 @@ import { addDomains, type DomainEdit, removeDomains } from '../config/edit-tenan
 import { readPlainFile } from '../config/plain-file.ts';
 import { limits } from '../config/scan.ts';
 import { replaceFile } from '../privileged/operator-files.ts';
-import type { controlCalls, DomainChangeResult } from '../protocol/control.ts';
+import type { controlCalls } from '../protocol/control.ts';
+import type { DomainChangeResult } from '../protocol/certificate-calls.ts';
 import type { Audited } from './audited.ts';
 import type { Caller, ControlOperations } from './control-server.ts';
 import type { DomainProofs } from './domain-proof.ts';

@@ -1,6 +1,7 @@
 import { TenantdError } from '../base/errors.ts';
 import type { AppName } from '../base/ids.ts';
-import type { DomainChangeResult, ScheduleListResult } from '../protocol/control.ts';
+import type { DomainChangeResult } from '../protocol/certificate-calls.ts';
+import type { ScheduleListResult } from '../protocol/schedule-calls.ts';
 import type { ProposalChange } from '../protocol/proposal-calls.ts';
 import type { Caller, Operation } from './control-server.ts';
 import type { CallName } from './policy.ts';

@@ -1,5 +1,5 @@
 import { localRelease } from '../base/release-ids.ts';
-import type { ReleaseStatus } from '../protocol/control.ts';
+import type { ReleaseStatus } from '../protocol/release-calls.ts';
 import { currentOf, knownReleases, previousOf, type ReleasePlace } from './release-place.ts';
 import { proposedOf } from './release-proposals.ts';
 import type { ReleaseRow } from './release-rows.ts';

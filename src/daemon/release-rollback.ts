@@ -2,7 +2,7 @@ import { TenantdError } from '../base/errors.ts';
 import { localRelease } from '../base/release-ids.ts';
 import { appManifestSchema, type AppManifest } from '../config/app-manifest.ts';
 import { releasesIn, switchCurrent } from '../privileged/release-folders.ts';
-import type { RollbackResult } from '../protocol/control.ts';
+import type { RollbackResult } from '../protocol/release-calls.ts';
 import { jobPaths } from '../protocol/job.ts';
 import { manifestOf } from './release-jobs.ts';
 import { currentOf, previousOf, type ReleasePlace } from './release-place.ts';

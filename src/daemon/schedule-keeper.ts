@@ -2,7 +2,7 @@ import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Problem } from '../base/problem.ts';
-import type { ScheduleInfo, ScheduleStatus } from '../protocol/control.ts';
+import type { ScheduleInfo, ScheduleStatus } from '../protocol/schedule-calls.ts';
 import { type BookedSchedule, createScheduleBook, type SchedulingApp, timingOf } from './schedule-book.ts';
 import { isBusy, judgeSchedule, type OpenCount, spreadMs, type Verdict } from './schedule-plan.ts';
 import type { Claim, RunRow, ScheduleRef, ScheduleRows } from './schedule-rows.ts';

@@ -1,6 +1,6 @@
 import type { TenantName } from '../base/ids.ts';
 import type { ScheduleSpec } from '../config/app-manifest.ts';
-import type { ScheduleRunCause } from '../protocol/control.ts';
+import type { ScheduleRunCause } from '../protocol/schedule-calls.ts';
 import { dueTimes } from './schedule-times.ts';
 
 /** What decides whether a schedule is due. Times are Unix times in ms. */

@@ -1,5 +1,5 @@
 import type { AppName, TenantName } from '../base/ids.ts';
-import type { ScheduleRunOutcome, ScheduleRunCause } from '../protocol/control.ts';
+import type { ScheduleRunOutcome, ScheduleRunCause } from '../protocol/schedule-calls.ts';
 import type { StateDatabase } from './state-database.ts';
 import { inTransaction } from './transaction.ts';
 

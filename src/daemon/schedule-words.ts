@@ -1,4 +1,4 @@
-import type { ScheduleInfo, ScheduleRun, ScheduleStatus } from '../protocol/control.ts';
+import type { ScheduleInfo, ScheduleRun, ScheduleStatus } from '../protocol/schedule-calls.ts';
 import type { BookedSchedule } from './schedule-book.ts';
 import type { RunRow } from './schedule-rows.ts';
 

@@ -3,7 +3,7 @@ import { TenantdError } from '../base/errors.ts';
 import { type AppName, isAppName, type TenantName } from '../base/ids.ts';
 import { parseSecretName, parseSecretValue } from '../config/secret-values.ts';
 import type { Parsed } from '../config/values.ts';
-import type { SecretChangeResult, SecretInfo, SecretRotateResult } from '../protocol/control.ts';
+import type { SecretChangeResult, SecretInfo, SecretRotateResult } from '../protocol/secret-calls.ts';
 import type { Audited } from './audited.ts';
 import type { Caller, ControlOperations } from './control-server.ts';
 import { changeSecrets } from './secret-rollout.ts';

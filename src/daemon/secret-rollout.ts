@@ -1,6 +1,6 @@
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName } from '../base/ids.ts';
-import type { SecretChangeResult } from '../protocol/control.ts';
+import type { SecretChangeResult } from '../protocol/secret-calls.ts';
 import { untilServed } from './app-operations.ts';
 import type { Tenant } from './tenant.ts';
 

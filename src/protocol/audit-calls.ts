@@ -1,8 +1,8 @@
 /** The audit trail, as `tenantctl audit` reads it. */
 import { z } from 'zod';
+import { name } from './call-values.ts';
 import type { AuditEntry, AuditHead, AuditRecord } from './audit-chain.ts';
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 const words = z.string().min(1).max(256);
 const time = z.iso.datetime();
 

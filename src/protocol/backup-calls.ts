@@ -3,9 +3,9 @@
  * sessions' do (terminal.ts). What a backup's `part`, `data` and `partEnd` frames are is what a restore takes, byte for byte.
  */
 import { z } from 'zod';
+import { name } from './call-values.ts';
 import type { ErrorCode } from '../base/error-codes.ts';
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 const domains = z.array(z.string().min(1).max(1_024)).min(1).max(1_000);
 const plan = z.string().min(1).max(256);
 /** What secrets are sealed with: 32 bytes as base64. The passphrase that it was made of stays with the caller. */

@@ -1,8 +1,8 @@
 /** What tokens of role `agent` ask for: it waits until somebody who may do it himself decides. */
 import { z } from 'zod';
+import { name } from './call-values.ts';
 import type { Problem } from '../base/problem.ts';
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 const proposalRef = z.strictObject({
   tenant: name.optional(),
   id: z.string().regex(/^[a-z0-9]{6}$/, "a proposal's id has six characters"),

@@ -1,8 +1,7 @@
 /** Between `tenantctl` and the daemon: templates, and what has come to differ from the files. */
 import { z } from 'zod';
+import { name } from './call-values.ts';
 import type { Problem } from '../base/problem.ts';
-
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 
 export const templateCalls = {
   /** Result: TemplateListResult. */

@@ -1,8 +1,8 @@
 /** Between `tenantctl` and the daemon: a tenant's life, from `create` to `remove`. */
 import { z } from 'zod';
+import { name } from './call-values.ts';
 import type { TenantState } from './control.ts';
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 const reason = z.string().min(1).max(500);
 
 export const tenantCalls = {

@@ -1,5 +1,6 @@
 /** Tokens: what other people and programs than root speak to the daemon with. */
 import { z } from 'zod';
+import { name } from './call-values.ts';
 
 /** Below the daemon's runDir; anybody may connect. */
 export const tokenSocket = 'access/token.sock';
@@ -12,7 +13,6 @@ export type TenantRole = (typeof tenantRoles)[number];
 export const tokenRoles = [...tenantRoles, 'operator'] as const;
 export type TokenRole = (typeof tokenRoles)[number];
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
 export const tokenId = z.string().regex(/^[a-z0-9]{6}$/, "a token's id has six characters");
 
 export const tokenCalls = {

@@ -1,7 +1,6 @@
 /** What tenants used, by the hour: between `tenantctl` and the daemon. */
 import { z } from 'zod';
-
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is [a-z][a-z0-9-]{0,31}');
+import { name } from './call-values.ts';
 
 export const usageCalls = {
   /** Result: UsageResult. With `next`, ask again with `after: next`. */

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
-import type { ReleaseStatus } from '../../src/protocol/control.ts';
+import type { ReleaseStatus } from '../../src/protocol/release-calls.ts';
 import { until } from '../support/until.ts';
 import type { TestDaemon } from '../support/test-daemon.ts';
 import { attempt } from './attempt.ts';

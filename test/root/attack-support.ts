@@ -53,7 +53,15 @@ export async function startAttackedDaemon(dns: StubDns): Promise<TestDaemon> {
 
 /** What is left of a tenant's when somebody else was there: files, what runs, and all rows but those that count its use. */
 export async function footprintOf(daemon: TestDaemon, name: string): Promise<Record<string, unknown>> {
-  const { memoryBytes: _memory, cpuSeconds: _cpu, diskBytes: _disk, files: _files, network: _network, apps, ...status } = await daemon.tenant(name);
+  const {
+    memoryBytes: _memory,
+    cpuSeconds: _cpu,
+    diskBytes: _disk,
+    files: _files,
+    network: _network,
+    apps,
+    ...status
+  } = await daemon.tenant(name);
   const stable = apps.map((app) => ({ ...app, workers: app.workers.map(({ pid, state }) => ({ pid, state })) }));
   return {
     status: { ...status, apps: stable },
@@ -83,9 +91,13 @@ const counted = new Set(['usage_hours', 'usage_marks']);
 
 function rowsOf(daemon: TestDaemon, name: string): Record<string, unknown[]> {
   using database = new DatabaseSync(`${daemon.directory}/state/state.db`, { readOnly: true });
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all().map((row) => String(row['name']));
+  const tables = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    .all()
+    .map((row) => String(row['name']));
   const owned = tables.filter(
-    (table) => !counted.has(table) && database.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(table, 'tenant') !== undefined,
+    (table) =>
+      !counted.has(table) && database.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(table, 'tenant') !== undefined,
   );
   return Object.fromEntries(owned.map((table) => [table, database.prepare(`SELECT * FROM ${table} WHERE tenant = ?`).all(name)]));
 }

@@ -1,7 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createChannel } from '../../src/protocol/channel.ts';
+import type { VerifyResult } from '../../src/protocol/verify.ts';
 import { repositoryPath, startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 import { ask, leftovers } from './backup-support.ts';
@@ -69,6 +72,22 @@ describe('a backup', () => {
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect((await daemon.tenant('sleeper')).state).toBe('sleeping');
     expect(JSON.parse(stdout)).toMatchObject({ data: { files: expect.any(Number) as unknown }, pauseMs: expect.any(Number) as unknown });
+  }, 60_000);
+
+  test('keeps to what its job was promised, and lets no other begin', async () => {
+    const channel = createChannel({ stream: connect(`${daemon.directory}/run/control/operator.sock`), handlers: {} });
+    const { stream } = await channel.upgrade('tenant-backup', { tenant: 'acme' });
+    // Nobody reads on, once it has begun: so it lasts.
+    stream.on('error', () => {}).once('data', () => stream.pause());
+    const isPacking = (): boolean => readdirSync(`${daemon.directory}/run/sandboxes`).some((name) => /^k\..*\.json$/.test(name));
+    await until(isPacking, 'a job packs');
+    const verified = JSON.parse((await daemon.ctl('verify', '--passive', '--json')).stdout) as VerifyResult;
+    const ofJob = verified.checks.filter(({ subject }) => subject.startsWith('job k.acme.'));
+    expect(verified.checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(ofJob.find(({ id }) => id === 'user.capabilities')?.actual).toContain('CapEff 000000000000000b');
+    expect((await daemon.ctl('tenant', 'backup', 'acme', fileOf('second'))).stderr).toContain('a backup of acme is under way');
+    stream.destroy();
+    await until(() => leftovers(daemon, 'nobody').length === 0, 'nothing is left of it', 20_000);
   }, 60_000);
 
   test('is not seen by its tenant', async () => {

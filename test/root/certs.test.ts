@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import https from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { CertCaResult, CertListResult, DomainListResult } from '../../src/protocol/control.ts';
+import type { CertCaResult, CertListResult, DomainListResult } from '../../src/protocol/certificate-calls.ts';
 import { PebbleUnderTest } from '../integration/certs/pebble-under-test.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { request } from '../support/client.ts';

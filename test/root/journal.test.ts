@@ -1,11 +1,13 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createJournal, type Journal } from '../../src/daemon/journal.ts';
 import type { FollowQuery, LogEvent } from '../../src/daemon/log-reader.ts';
 import type { LogLine } from '../../src/protocol/host.ts';
+import { request } from '../support/client.ts';
 import { startFakeJournal } from '../support/journal.ts';
+import { startTestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';
 
 const time = '2026-11-21T12:00:00.000Z';
@@ -107,6 +109,35 @@ test('what sends is not root, and is started again when it ended', async () => {
   acme(event(line('two')));
   await until(() => fake.entries().length >= 2, 'the next is there');
   expect(fake.entries().map(({ MESSAGE }) => MESSAGE)).toEqual(['one', 'two', expect.stringContaining('1 lines were left out') as string]);
+});
+
+test('a daemon that is told to sends what apps print, over its own restart too', { timeout: 90_000 }, async () => {
+  const socket = openSocket();
+  await using fake = await startFakeJournal(socket);
+  const server = `let number = 0; require('node:http').createServer((_, response) => { console.log('printed ' + ++number); response.end(); }).listen(1);`;
+  // In mounts of its own: this machine's journal is not to hear of it.
+  const mounts = `mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && mount --bind ${dirname(socket)} /run/systemd/journal && exec "$@"`;
+  await using daemon = await startTestDaemon({
+    wrapper: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', mounts, 'sh'],
+    config: 'logs: { journal: true }',
+    tenants: {
+      acme: { 'tenant.yaml': 'domains: [acme.test]\n', 'apps/site/package.json': '{ "main": "a.js" }', 'apps/site/a.js': server },
+    },
+  });
+  await daemon.untilApps(['acme/site']);
+  const ask = () => request(daemon.port, { host: 'acme.test' });
+  const printed = () => fake.entries().flatMap(({ MESSAGE, TENANTD_TENANT }) => (TENANTD_TENANT === 'acme' ? (MESSAGE ?? '') : []));
+  await ask();
+  await until(() => printed().includes('printed 1'), 'the first is there');
+  expect(fake.entries().find(({ MESSAGE }) => MESSAGE === 'printed 1')).toMatchObject({
+    SYSLOG_IDENTIFIER: 'acme/site',
+    TENANTD_APP: 'site',
+  });
+  await daemon.kill();
+  await daemon.start();
+  await ask();
+  await until(() => printed().includes('printed 2'), 'the second is there');
+  expect(printed().filter((text) => text === 'printed 1')).toHaveLength(1);
 });
 
 function senderOf(socket: string): number {

@@ -75,9 +75,11 @@ describe('logs that are followed', () => {
       const reader = follow('acme/site');
       await until(() => reader.numbers().length === 1, 'the reader follows');
 
-      // Six files of 256 KB.
-      for (let round = 0; round < 6; round += 1) await printMore(1_500);
-      await until(() => reader.numbers().at(-1) === count, 'all of it is told, over rotations', 60_000);
+      // Over six rotations. What is kept is five files of 256 KB: that is how far a reader may be behind.
+      for (let round = 0; round < 6; round += 1) {
+        await printMore(1_500);
+        await until(() => reader.numbers().at(-1) === count, 'all of it is told, over rotations', 60_000);
+      }
 
       await daemon.kill();
       await printMore(1_000);
@@ -107,6 +109,22 @@ describe('logs that are followed', () => {
       expect(reader.child.exitCode).toBe(0);
     },
   );
+
+  test('go on when the app has slept', { timeout: 120_000 }, async () => {
+    daemon.writeTenant('sleepy', { ...files('sleepy.test'), 'apps/site/app.yaml': 'idle: 1s\n' });
+    await daemon.untilApps(['sleepy/site']);
+    const ask = () => request(daemon.port, { host: 'sleepy.test', path: '/2' });
+    await ask();
+    const reader = follow('sleepy');
+    for (let sleeps = 1; sleeps <= 3; sleeps += 1) {
+      await until(() => reader.numbers().length === 2 * sleeps, 'the lines are told', 20_000);
+      await daemon.untilApps(['sleepy/site'], 'sleeping');
+      await ask();
+    }
+    await until(() => reader.numbers().length === 8, 'the last lines are told', 20_000);
+    expect(reader.numbers()).toEqual(range(1, 8));
+    expect([reader.dropped(), reader.said()]).toEqual([0, '']);
+  });
 
   test('tell exactly how much was lost to a reader that stood still for too long', { timeout: 120_000 }, async () => {
     await printLines(1);

@@ -3,7 +3,7 @@ import http from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProposalListResult, ProposalShowResult } from '../../src/protocol/proposal-calls.ts';
-import type { ReleasesResult } from '../../src/protocol/control.ts';
+import type { ReleasesResult } from '../../src/protocol/release-calls.ts';
 import { startTestDaemon, type TestDaemon } from '../support/test-daemon.ts';
 import { StubDns } from '../support/stub-dns.ts';
 import { ctlAs, makeToken, openFolder } from './token-support.ts';

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type Channel, createChannel } from '../../src/protocol/channel.ts';
-import type { ReleaseStatus } from '../../src/protocol/control.ts';
+import type { ReleaseStatus } from '../../src/protocol/release-calls.ts';
 import { archiveFrames } from '../../src/protocol/deploy.ts';
 import { writeFrame } from '../../src/protocol/terminal.ts';
 import type { TestDaemon } from '../support/test-daemon.ts';

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ScheduleHistoryResult, ScheduleInfo, ScheduleListResult, ScheduleRun } from '../../src/protocol/control.ts';
+import type { ScheduleHistoryResult, ScheduleInfo, ScheduleListResult, ScheduleRun } from '../../src/protocol/schedule-calls.ts';
 import { request } from '../support/client.ts';
 import { repositoryPath, startTestDaemon, type TenantFiles, type TestDaemon } from '../support/test-daemon.ts';
 import { until } from '../support/until.ts';

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { ReleaseStatus } from '../../../src/protocol/control.ts';
+import type { ReleaseStatus } from '../../../src/protocol/release-calls.ts';
 import { request } from '../../support/client.ts';
 import { namesIn, systemProcesses } from '../../support/system-processes.ts';
 import { startTestDaemon, type TestDaemon } from '../../support/test-daemon.ts';

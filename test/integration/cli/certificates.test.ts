@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TenantdError } from '../../../src/base/errors.ts';
 import type { NameStatus } from '../../../src/protocol/certs.ts';
-import type { CertCaResult, CertListResult } from '../../../src/protocol/control.ts';
+import type { CertCaResult, CertListResult } from '../../../src/protocol/certificate-calls.ts';
 import { startControlPeer } from './control-peer.ts';
 import { runInTerminal, runTenantctl } from './run-tenantctl.ts';
 

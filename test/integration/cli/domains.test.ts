@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { TenantdError } from '../../../src/base/errors.ts';
-import type { DomainChangeResult, DomainCheckResult, DomainListResult } from '../../../src/protocol/control.ts';
+import type { DomainChangeResult, DomainCheckResult, DomainListResult } from '../../../src/protocol/certificate-calls.ts';
 import { startControlPeer, temporaryFolder } from './control-peer.ts';
 import { runTenantctl, startProgram, startTenantctl } from './run-tenantctl.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TenantdError } from '../../../src/base/errors.ts';
-import type { ScheduleInfo, ScheduleRun } from '../../../src/protocol/control.ts';
+import type { ScheduleInfo, ScheduleRun } from '../../../src/protocol/schedule-calls.ts';
 import { startControlPeer } from './control-peer.ts';
 import { runTenantctl } from './run-tenantctl.ts';
 

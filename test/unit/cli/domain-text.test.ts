@@ -3,7 +3,7 @@ import { renderChange, renderRecordsToSet } from '../../../src/cli/domain-change
 import { renderCheck, renderDomains } from '../../../src/cli/domain-text.ts';
 import { createPaint } from '../../../src/cli/terminal.ts';
 import type { DnsRecord, NameCheck, NameStatus } from '../../../src/protocol/certs.ts';
-import type { DomainStatus } from '../../../src/protocol/control.ts';
+import type { DomainStatus } from '../../../src/protocol/certificate-calls.ts';
 
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
 const layout = { width: 80, paint: createPaint(false), nowMs };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { renderHistory, renderRun, renderSchedules } from '../../../src/cli/schedule-text.ts';
-import type { ScheduleInfo, ScheduleRun } from '../../../src/protocol/control.ts';
+import type { ScheduleInfo, ScheduleRun } from '../../../src/protocol/schedule-calls.ts';
 
 const nowMs = Date.UTC(2026, 10, 21, 12);
 const layout = { width: 80, paint: (_: unknown, text: string) => text, nowMs };

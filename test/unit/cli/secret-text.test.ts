@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { renderMachineKeyRotation, renderRotation, renderSecretChange, renderSecrets } from '../../../src/cli/secret-text.ts';
-import type { SecretInfo } from '../../../src/protocol/control.ts';
+import type { SecretInfo } from '../../../src/protocol/secret-calls.ts';
 
 const nowMs = Date.UTC(2026, 10, 21, 12);
 const layout = { width: 80, paint: (_: unknown, text: string) => text, nowMs };

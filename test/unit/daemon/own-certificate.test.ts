@@ -46,7 +46,15 @@ function want(text: string): void {
     defaultPlan: 'starter',
   });
   if (!config) throw new Error(`broken: ${text}`);
-  const rest = { apps: [], appsDirId: '', appsDir: `${dir}/apps`, owners: new Map<string, TenantName>(), sharedBy: [], problems: [], suspended: false };
+  const rest = {
+    apps: [],
+    appsDirId: '',
+    appsDir: `${dir}/apps`,
+    owners: new Map<string, TenantName>(),
+    sharedBy: [],
+    problems: [],
+    suspended: false,
+  };
   picture.setDesired({ tenant: acme, config, domains: config.domains, ...rest });
 }
 

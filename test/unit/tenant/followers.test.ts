@@ -59,6 +59,19 @@ describe('those who follow logs', () => {
     expect(toldTo(1)).toEqual(['8', '9', '10']);
   });
 
+  test('begin at a time, in logs of which they had nothing', () => {
+    print('site', counted(3));
+    print('api', ['old']);
+    vi.advanceTimersByTime(1_000);
+    followers.follow({ followId: 1, after: { api: 0 }, since: new Date().toISOString() });
+    print('site', ['4']);
+    print('late', ['5']);
+    vi.advanceTimersByTime(50);
+    expect(toldTo(1)).toEqual(['old', '4', '5']);
+    expect(sent.at(-1)?.positions).toEqual({ site: 4, api: 1, late: 1 });
+    expect(dropped()).toBe(0);
+  });
+
   test('who ask again go on from where they are', () => {
     print('site', counted(3));
     followers.follow({ followId: 1, after: {} });
