@@ -62,7 +62,8 @@ export function targetsFor({ machine, configFile, tenants, edgePids }: TargetPar
       configFile,
       ...others.flatMap(({ name }) => [paths.diskImageOf(name), `${paths.tenantDirOf(name)}/tenant.yaml`]),
     ],
-    folders: [paths.tenantsDir, paths.stateDir, paths.runDir, paths.logDir],
+    // Of runDir one that no sandbox has: its own /run/tenantd may have the same name.
+    folders: [paths.tenantsDir, paths.stateDir, paths.sandboxesDir, paths.logDir],
     pids: livingPids,
     uids: others.map(({ resources }) => resources.uid()),
     unixSockets: [

@@ -13,7 +13,18 @@ import {
 } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
 import { type BackupArea, type BackupJobResult, type BackupSize, mostLeftOutShown } from '../protocol/backup-job.ts';
-import { encodeHole, encodeJson, encodeRecord, type EntryRecord, maxDataBytes, records } from '../protocol/backup-records.ts';
+import {
+  type AreaRecord,
+  encodeHole,
+  encodeJson,
+  encodeRecord,
+  type EntryRecord,
+  type FileRecord,
+  type HardLinkRecord,
+  maxDataBytes,
+  records,
+  type SymbolicLinkRecord,
+} from '../protocol/backup-records.ts';
 import { dataRangesOf } from './data-ranges.ts';
 
 /** From the area's folder on; more than that could not be named where it is unpacked. */
@@ -50,7 +61,7 @@ export class TreePacker {
   private async *packArea(area: BackupArea): AsyncGenerator<Buffer> {
     const root = this.openFolder(Buffer.from(area.dir), area);
     if (!root) return;
-    yield encodeJson(records.area, { area: area.name });
+    yield encodeJson(records.area, { area: area.name } satisfies AreaRecord);
     const levels = [root];
     const { dev } = lstatSync(area.dir, { bigint: true });
     try {
@@ -91,7 +102,10 @@ export class TreePacker {
 
   private *packLink(entry: EntryRecord, path: Buffer): Generator<Buffer> {
     this.size.entries += 1;
-    yield encodeJson(records.symbolicLink, { ...entry, target: readlinkSync(path, 'buffer').toString('latin1') });
+    yield encodeJson(records.symbolicLink, {
+      ...entry,
+      target: readlinkSync(path, 'buffer').toString('latin1'),
+    } satisfies SymbolicLinkRecord);
   }
 
   private async *packFile(area: BackupArea, path: Buffer, entry: EntryRecord): AsyncGenerator<Buffer> {
@@ -106,7 +120,7 @@ export class TreePacker {
       }
       this.size.entries += 1;
       this.size.files += 1;
-      yield encodeJson(records.file, { ...entry, ...(links && { links: links.number }) });
+      yield encodeJson(records.file, { ...entry, ...(links && { links: links.number }) } satisfies FileRecord);
       const hash = createHash('sha256');
       for (const record of contentOf(file, stats)) yield this.hashed(hash, record);
       yield encodeRecord(records.fileEnd, hash.digest());
@@ -123,7 +137,7 @@ export class TreePacker {
 
   private nextName(name: string, links: number): Buffer {
     this.size.entries += 1;
-    return encodeJson(records.hardLink, { name, links });
+    return encodeJson(records.hardLink, { name, links } satisfies HardLinkRecord);
   }
 
   private linkOf({ dev, ino }: BigIntStats): { number: number; isKnown: boolean } | undefined {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from '../support/client.ts';
 import { repositoryPath, type TestDaemon } from '../support/test-daemon.ts';
@@ -36,9 +35,4 @@ export function leftovers(daemon: TestDaemon, tenant: string): string[] {
       .split('\n')
       .filter((line) => line.includes(`${directory}/state/snapshot`)),
   ];
-}
-
-/** Of files and folders below that, by name: owner, mode, and what is in them. */
-export function listing(folder: string): string {
-  return execFileSync('find', ['.', '-printf', '%P %U %m %s %l\n'], { cwd: folder, encoding: 'latin1' }).split('\n').sort().join('\n');
 }

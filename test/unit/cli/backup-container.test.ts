@@ -39,14 +39,14 @@ function endOfHeader(backup: Buffer): number {
   return at;
 }
 
-describe('a backup file', () => {
+describe('a backup file', { timeout: 60_000 }, () => {
   const content = randomBytes((600 << 10) + 17);
   let plain: Buffer;
   let sealed: Buffer;
 
   beforeAll(async () => {
     [plain, sealed] = await Promise.all([makeBackup(content), makeBackup(content, true)]);
-  });
+  }, 60_000);
 
   test.each([0, 1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 1 << 20])('of %i bytes is read as it was written', async (size) => {
     const bytes = randomBytes(size);

@@ -135,7 +135,7 @@ function rounded(tree: Record<string, unknown>): unknown {
   );
 }
 
-describe('what no backup of ours holds', () => {
+describe('what no backup of ours holds', { timeout: 60_000 }, () => {
   const entry = (name: unknown, more: object = {}) => ({ name, mode: 0o644, owner: self, modifiedUs: 0, ...more });
   const area = encodeJson(records.area, { area: 'data' });
   const up = encodeRecord(records.up, Buffer.alloc(0));
