@@ -41,8 +41,8 @@ export function registerLogs(program: Command, surroundings: Surroundings): void
 
 const jsonHelp = `
 With --json: {"lines","dropped"}; with --follow as well: one JSON object a line,
-{"time","position","app","worker","line"} or {"dropped"}. With --access lines are
-{"time","client","method","host","path","status","bytesIn","bytesOut","ms",
+{"time","position","app","worker","line"} or {"dropped"}. With --access lines
+are {"time","client","method","host","path","status","bytesIn","bytesOut","ms",
 "appMs","requestId","app","release","protocol","tls","outcome"}, or
 {"time","dropped"} where requests were not logged. Queries of addresses are
 never logged. A line's position counts up by one in its app's log: what is

@@ -13,8 +13,9 @@ const help = `
 Nothing is made when something is wrong: the name is taken, or a domain, say.
 Without --template the tenant has no app yet: tenantctl app deploy makes one.
 
-Example: tenantctl tenant create acme --domain acme.example --domain "*.acme.example" \\
-           --plan starter --template site --set title=Acme`;
+Example: tenantctl tenant create acme --domain acme.example \\
+           --domain "*.acme.example" --plan starter \\
+           --template site --set title=Acme`;
 
 interface CreateOptions extends GlobalOptions {
   domain: string[];

@@ -30,15 +30,24 @@ interface Following {
 }
 
 /** Each is a process. */
-const maxFollowers = 8;
+const maxFollowers = 32;
+/** Others have their turn, too. */
+const maxOfTenant = 4;
 const answer = z.object({ lines: z.array(z.unknown()).max(10_000), dropped: z.number().min(0).default(0) });
 
 export function createAccessReader(machine: Machine): AccessReader {
   const { paths, edgeUser } = machine;
-  let followers = 0;
+  const followers = new Set<{ tenant: TenantName }>();
 
   function ownerFor(tenant: TenantName): JobOwner {
     return { tenant, user: edgeUser, appsDir: paths.emptyDir, logsDir: paths.accessLogsDirOf(tenant) };
+  }
+
+  function assertRoom(tenant: TenantName): void {
+    const own = [...followers].filter((follower) => follower.tenant === tenant).length;
+    if (followers.size < maxFollowers && own < maxOfTenant) return;
+    const message = `${own} readers follow the access logs of ${tenant}, ${followers.size} those of all; the limits are ${maxOfTenant} and ${maxFollowers}`;
+    throw new TenantdError('TENANTD_E_TOO_MANY', message, 'end one of them');
   }
 
   return {
@@ -46,18 +55,14 @@ export function createAccessReader(machine: Machine): AccessReader {
       return parseAnswer(await runJob(machine, ownerFor(tenant), { job: 'access-logs', ...query })).lines;
     },
     async follow(tenant, { app, lines, since }, onLines) {
-      if (followers >= maxFollowers) {
-        throw new TenantdError('TENANTD_E_INVALID_REQUEST', `${maxFollowers} readers follow access logs already`, 'end one of them');
-      }
+      assertRoom(tenant);
       const request = { job: 'follow-access-logs', app, lines, since } as const;
-      followers += 1;
+      const follower = { tenant };
+      followers.add(follower);
       const started = startJob(machine, ownerFor(tenant), request);
-      const ended = started
-        .then(({ exited }) => exited)
-        .then(
-          () => void (followers -= 1),
-          () => void (followers -= 1), // `started` tells why
-        );
+      const forget = (): void => void followers.delete(follower);
+      // Of a failure `started` tells why.
+      const ended = started.then(({ exited }) => exited).then(forget, forget);
       const sandbox = await started;
       const stop = (): void => void sandbox.stop(0);
       return { lines: await passOn(sandbox, stop, onLines), stop, ended };

@@ -62,6 +62,6 @@ export async function openControl({ configFile, log, manager }: DaemonOptions, f
     readUse: () => egress.readUse(),
     ...{ usage, metrics: () => metrics.snapshot() },
   });
-  const close = await openControlSockets({ ...operations, paths, store, tokens, connections, log });
+  const close = await openControlSockets({ ...operations, machine, paths, store, tokens, connections, log });
   return { close, backups, metrics, reload };
 }

@@ -44,10 +44,18 @@ export function createDomainOperations(parts: DomainOperationParts): Pick<Contro
     return { file, edited: problem ? { problems: [problem] } : edit(text, names, { file, tenant }) };
   }
 
-  async function carryOut(tenant: Tenant, names: readonly string[], edit: Edit): Promise<DomainChangeResult> {
+  /** `foreseen`: what was looked at before its turn came. */
+  async function carryOut(tenant: Tenant, names: readonly string[], edit: Edit, foreseen: readonly string[]): Promise<DomainChangeResult> {
     const { file, edited } = await tryEdit(tenant.name, names, edit);
     if (edited.text === undefined) throw refusal(edited.problems);
     const { text, changed, unchanged } = edited;
+    // One that was there then, and was taken away meanwhile, was not proved.
+    if (!changed.every((name) => foreseen.includes(name)))
+      throw new TenantdError(
+        'TENANTD_E_BUSY',
+        `the domains of ${tenant.name} were changed at the same time`,
+        'look at them, and try again',
+      );
     if (changed.length > 0) {
       const { uid, gid, mode } = statSync(file);
       replaceFile(file, text, { uid, gid, mode: mode & 0o777 });
@@ -68,7 +76,7 @@ export function createDomainOperations(parts: DomainOperationParts): Pick<Contro
       return inTurn(() =>
         audited({ tenant: tenant.name, action, actor, look }, async () => {
           if (unproved.length > 0) throw refusal(unproved);
-          return carryOut(tenant, names, edit);
+          return carryOut(tenant, names, edit, foreseen.changed);
         }),
       );
     };

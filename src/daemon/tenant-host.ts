@@ -11,7 +11,7 @@ import { type Channel, createChannel, type Handler } from '../protocol/channel.t
 import { hostEvents, hostPaths } from '../protocol/host.ts';
 import { keepLastOutput } from './last-output.ts';
 import { baseEnvironment, type Machine, programBinds, programCommand, tenantGroup } from './machine.ts';
-import { paceReading } from './paced-reading.ts';
+import { createPace, paceReading } from './paced-reading.ts';
 import { createRate } from './rate.ts';
 import type { Sandbox } from './sandbox-registry.ts';
 
@@ -95,7 +95,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       socket.destroy();
       void sandbox?.stop(0);
     });
-    paceReading(socket, hostPace);
+    paceReading(socket, createPace(hostPace));
     const accepted = createChannel({
       stream: socket,
       handlers: { ...handlers, hello: (params) => hostEvents.hello.parse(params), log: hearLog },

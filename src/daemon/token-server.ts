@@ -4,11 +4,13 @@ import { z } from 'zod';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { TenantName } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
-import { listenUnixSocket } from '../privileged/sockets.ts';
+import { listenForAnybody } from '../privileged/sockets.ts';
 import { type Channel, createChannel, type Handler, Upgrade } from '../protocol/channel.ts';
 import { controlCalls } from '../protocol/control.ts';
 import { authenticate, type AuthenticateResult } from '../protocol/token-calls.ts';
 import type { HandlersFor } from './control-server.ts';
+import type { Machine } from './machine.ts';
+import { createPace, type Pace, paceReading } from './paced-reading.ts';
 import type { Who } from './policy.ts';
 import { createRate } from './rate.ts';
 import type { TokenConnections } from './token-connections.ts';
@@ -16,6 +18,7 @@ import type { TokenRow } from './token-rows.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface TokenServerParts {
+  machine: Pick<Machine, 'programs' | 'stalls'>;
   socket: string;
   tokens: Pick<Tokens, 'authenticate' | 'holds' | 'noteUse'>;
   connections: TokenConnections;
@@ -31,6 +34,8 @@ const maxStrangers = 64;
 /** The largest answers are some thousand lines of a log. */
 const maxQueuedBytes = 4 << 20;
 const maxOpenRequests = 16;
+/** All that a tenant's tokens say, the larger calls among it; not what is streamed: archives, sessions. */
+const tenantPace = { burstBytes: 2 << 20, bytesPerSecond: 128 << 10, nowMs: Date.now };
 
 /**
  * The socket that anybody on the machine may connect to.
@@ -38,15 +43,25 @@ const maxOpenRequests = 16;
  * Invariants:
  * - Before a connection has shown a token that holds, nothing else is heard from it, and little, and not for long.
  * - With each call it is looked whether the token still holds.
+ * - However fast a tenant's people send, the daemon's one thread has time for everybody else.
  */
-export async function startTokenServer({ socket, tokens, connections, handlersFor, log }: TokenServerParts): Promise<() => Promise<void>> {
+export async function startTokenServer({
+  machine,
+  socket,
+  tokens,
+  connections,
+  handlersFor,
+  log,
+}: TokenServerParts): Promise<() => Promise<void>> {
   const strangers = new Set<net.Socket>();
   const logRate = createRate({ burst: 10, perSecond: 0.1, nowMs: Date.now });
+  const paces = new Map<string, Pace>();
   const server = net.createServer(meet);
 
   function meet(stream: net.Socket): void {
     if (strangers.size >= maxStrangers) [...strangers][0]?.destroy();
     strangers.add(stream);
+    machine.stalls.own(stream, 'who connects to the token socket');
     const timer = setTimeout(() => stream.destroy(), authenticationMs);
     const leave = (): void => {
       clearTimeout(timer);
@@ -87,6 +102,7 @@ export async function startTokenServer({ socket, tokens, connections, handlersFo
   function serve(token: TokenRow, stream: Duplex): void {
     const who = whoOf(token);
     const actor = `token ${token.id} (${token.tenant === '' ? token.role : `${token.role} of ${token.tenant}`})`;
+    const stopPacing = token.tenant === '' ? undefined : paceReading(stream, paceOf(token.tenant));
     const channel: Channel = createChannel({
       stream,
       maxQueuedBytes,
@@ -98,10 +114,18 @@ export async function startTokenServer({ socket, tokens, connections, handlersFo
       }),
       onFault: (error) => log.debug({ actor, error: error.message }, 'a connection of a token failed'),
     });
+    void channel.closed.then(stopPacing);
     stream.resume();
   }
 
-  const close = await listenUnixSocket(server, socket, { uid: 0, gid: 0, mode: 0o666 });
+  function paceOf(tenant: TenantName): Pace {
+    const pace = paces.get(tenant) ?? createPace(tenantPace);
+    paces.set(tenant, pace);
+    return pace;
+  }
+
+  const { close, refuses } = await listenForAnybody(server, socket, machine.programs);
+  if (!refuses) log.warn({ socket }, 'this kernel can not keep users of this machine from holding up the daemon here: Linux 6.16 can');
   return async () => {
     for (const stream of strangers) stream.destroy();
     connections.close();

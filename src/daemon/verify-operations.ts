@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hostname, release } from 'node:os';
 import type { z } from 'zod';
+import { TenantdError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import type { DaemonConfig } from '../config/daemon-config.ts';
 import type { controlCalls } from '../protocol/control.ts';
@@ -22,6 +23,22 @@ export function createVerifyOperations(parts: {
   tenants: () => Tenant[];
 }) {
   const { verifier, probes, tenantOf, tenants, config } = parts;
+  /** Tenants whose people have it run. */
+  const underWay = new Set<string>();
+
+  /** One look is taken at a time, and attacks take the machine's cores: of one tenant's people nobody waits behind more than one. */
+  async function verifyInTurn(params: Params, caller: Caller): Promise<VerifyResult> {
+    const { who } = caller;
+    if (who.role === 'operator') return verify(params, caller);
+    if (underWay.has(who.tenant))
+      throw new TenantdError('TENANTD_E_BUSY', `${who.tenant} is being verified already`, 'wait until that has ended');
+    underWay.add(who.tenant);
+    try {
+      return await verify(params, caller);
+    } finally {
+      underWay.delete(who.tenant);
+    }
+  }
 
   async function verify({ tenant: name, passive = false }: Params, { channel }: Caller): Promise<VerifyResult> {
     const only = name === undefined ? undefined : tenantOf(name);
@@ -44,7 +61,7 @@ export function createVerifyOperations(parts: {
     };
   }
 
-  return { verify };
+  return { verify: verifyInTurn };
 }
 
 /** Stable within: what is of one sandbox stays together. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, constants, openSync, renameSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { basename, dirname } from 'node:path';
@@ -31,8 +32,15 @@ export function bindUnixSocket(path: string, ownership: Ownership): InheritableS
 }
 
 /** Listens on a Unix socket in this process; answers with a function that closes it and removes its name. */
-export async function listenUnixSocket(server: net.Server, path: string, ownership: Ownership): Promise<() => Promise<void>> {
+export async function listenUnixSocket(
+  server: net.Server,
+  path: string,
+  ownership: Ownership,
+  /** Before anybody can connect. */
+  prepare: (fd: number) => void = () => {},
+): Promise<() => Promise<void>> {
   const { bound, release } = bindUnderName(path, ownership);
+  prepare(bound.fd());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.listen(bound, resolve);
@@ -42,6 +50,26 @@ export async function listenUnixSocket(server: net.Server, path: string, ownersh
     await new Promise((done) => server.close(done));
     release();
   };
+}
+
+/** SOL_SOCKET and SO_PASSRIGHTS (asm-generic/socket.h), in Perl since Node sets no such option; it is the socket's, whoever sets it. */
+const refuseRights = 'open(my $socket, "+<&=", 3) or exit 1; exit !setsockopt($socket, 1, 83, pack("i", 0))';
+
+/**
+ * As `listenUnixSocket`, for anybody on the machine to connect to: descriptors that are sent along (SCM_RIGHTS) are refused, since the
+ * kernel would close them in this process' name, which their sender can make take minutes. `refuses` is false where the kernel
+ * can not (before Linux 6.16).
+ */
+export async function listenForAnybody(
+  server: net.Server,
+  path: string,
+  { perl }: { perl: string },
+): Promise<{ close: () => Promise<void>; refuses: boolean }> {
+  let refuses = false;
+  const close = await listenUnixSocket(server, path, { uid: 0, gid: 0, mode: 0o666 }, (fd) => {
+    refuses = spawnSync(perl, ['-e', refuseRights], { stdio: ['ignore', 'ignore', 'ignore', fd], env: {}, cwd: '/' }).status === 0;
+  });
+  return { close, refuses };
 }
 
 function bindUnderName(path: string, ownership: Ownership): { bound: net.BoundSocket; release: () => void } {

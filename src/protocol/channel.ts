@@ -110,9 +110,16 @@ export function createChannel(options: ChannelOptions): Channel {
   }
 
   function hear(method: string, params: unknown): void {
-    Promise.try(() => handlerOf(method)?.(params)).catch((error: unknown) =>
+    Promise.try(() => handlerOf(method)?.(params)).then(dropResult, (error: unknown) =>
       options.onFault?.(new Error(`${method}: ${messageOf(error)}`, { cause: error })),
     );
+  }
+
+  /** Nobody asked for what an upgrade holds: it is given a stream that has ended, and lets go of it. */
+  function dropResult(result: unknown): void {
+    if (!(result instanceof Upgrade)) return;
+    fail(new Error('an upgrade was asked for by a notification'));
+    result.take(release());
   }
 
   async function answer(id: number, method: string, params: unknown): Promise<void> {

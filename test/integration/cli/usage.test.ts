@@ -1,87 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { runTenantctl } from './run-tenantctl.ts';
 
-const commands = [
-  'status',
-  'check',
-  'reload',
-  'logs',
-  'grants',
-  'app',
-  'app deploy',
-  'app rollback',
-  'app releases',
-  'app restart',
-  'app stop',
-  'app start',
-  'domain',
-  'domain list',
-  'domain add',
-  'domain remove',
-  'domain check',
-  'cert',
-  'cert list',
-  'cert renew',
-  'cert ca',
-  'secret',
-  'secret set',
-  'secret list',
-  'secret remove',
-  'secret rotate',
-  'schedule',
-  'schedule list',
-  'schedule run',
-  'schedule history',
-  'token',
-  'token create',
-  'token list',
-  'token revoke',
-  'proposal',
-  'proposal list',
-  'proposal show',
-  'approve',
-  'deny',
-  'doctor',
-  'verify',
-  'shell',
-  'exec',
-  'schema',
-  'ssh-command',
-];
-
-describe('help', () => {
-  test('lists what there is, and fits 80 columns', async () => {
-    const { exitCode, stdout, stderr } = await runTenantctl(['--help']);
-    expect([exitCode, stderr]).toEqual([0, '']);
-    const listed = [...stdout.matchAll(/^ {2}([a-z-]+)\b/gm)].map(([, name]) => name);
-    expect(listed).toEqual([...commands.filter((name) => !name.includes(' ')), 'help']);
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
-  });
-
-  test.each(commands)('%s explains itself, with --json and --config', async (command) => {
-    const { exitCode, stdout, stderr } = await runTenantctl([...command.split(' '), '--help']);
-    expect([exitCode, stderr]).toEqual([0, '']);
-    expect(stdout).toContain(`Usage: tenantctl ${command} `);
-    expect(stdout).toMatch(/--json/);
-    expect(stdout).toMatch(/--config <file>/);
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
-  });
-
-  test.each(commands.filter((command) => !commands.some((other) => other.startsWith(`${command} `))))(
-    '%s has an example, and is what an error points to',
-    async (command) => {
-      const [help, wrong] = await Promise.all(['--help', '--frobnicate'].map((option) => runTenantctl([...command.split(' '), option])));
-      expect(help?.stdout).toMatch(new RegExp(`^Example: (sudo )?tenantctl ${command}\\b`, 'm'));
-      expect(wrong?.stderr).toContain(`  fix: see tenantctl ${command} --help\n`);
-    },
-  );
-
-  test('comes on stderr with exit code 2 when nothing was asked', async () => {
-    const nothing = await runTenantctl([]);
-    expect(nothing).toMatchObject({ exitCode: 2, stdout: '' });
-    expect(nothing.stderr).toContain('Usage: tenantctl [options] [command]');
-    expect(await runTenantctl(['app'])).toMatchObject({ exitCode: 2, stdout: '' });
-  });
+test('help comes on stderr with exit code 2 when nothing was asked', async () => {
+  const nothing = await runTenantctl([]);
+  expect(nothing).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(nothing.stderr).toContain('Usage: tenantctl [options] [command]');
 });
 
 test('--version prints the version', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { paceReading } from '../../../src/daemon/paced-reading.ts';
+import { createPace, paceReading } from '../../../src/daemon/paced-reading.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -9,7 +9,7 @@ afterEach(() => vi.useRealTimers());
 function openStream() {
   const stream = new PassThrough({ highWaterMark: 1 << 20 });
   const read: number[] = [];
-  paceReading(stream, { burstBytes: 1_000, bytesPerSecond: 100, nowMs: Date.now });
+  paceReading(stream, createPace({ burstBytes: 1_000, bytesPerSecond: 100, nowMs: Date.now }));
   stream.on('data', (chunk: Buffer) => read.push(chunk.length));
   return { stream, read };
 }
