@@ -37,6 +37,7 @@ export function createBackupClient(stream: Duplex): BackupClient {
     if (!isOver) leaving.abort(goneError);
   };
   stream.once('close', leave);
+  if (stream.destroyed) leave();
   const frames = readFrames(stream);
 
   async function next(): Promise<Frame> {

@@ -37,7 +37,7 @@ const outputLimitBytes = 1 << 20;
  * processes, or left in its folder, matters to the copy no more than an archive does.
  */
 export async function buildRelease(
-  { machine, jobs, tenant, withDisk }: { machine: Machine; jobs: ReleaseJobs; tenant: Tenant; withDisk: boolean },
+  { machine, jobs, tenant, withDisk }: BuildParts & { withDisk: boolean },
   order: BuildOrder,
 ): Promise<ReleaseAnswer> {
   const { place, folder, room } = order;
@@ -64,7 +64,7 @@ export async function buildRelease(
       const staged = { source: staging.appDir, target: releasePaths.staging, access: 'write' } as const;
       // Beside the build's own files.
       await jobs.run({ ...job, request: { job: 'copy-to-staging', caps: room }, binds: [{ ...source, access: 'read' }, staged] });
-      await runBuild(machine, tenant, staging, plan, order);
+      await runBuild({ machine, jobs, tenant }, staging, plan, order);
       const request = { job: 'copy-from-staging', app, caps: room } as const;
       return await jobs.run({ ...job, request, binds: [{ ...source, access: 'write' }, staged] });
     } finally {
@@ -75,9 +75,15 @@ export async function buildRelease(
   }
 }
 
-async function runBuild(machine: Machine, tenant: Tenant, staging: Staging, plan: Plan, order: BuildOrder): Promise<void> {
+interface BuildParts {
+  machine: Machine;
+  jobs: ReleaseJobs;
+  tenant: Tenant;
+}
+
+async function runBuild({ machine, jobs, tenant }: BuildParts, staging: Staging, plan: Plan, order: BuildOrder): Promise<void> {
   order.gone.throwIfAborted();
-  const sandbox = await startBuild(machine, tenant, staging, plan, order);
+  const sandbox = await jobs.begin(() => startBuild(machine, tenant, staging, plan, order));
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;

@@ -17,7 +17,9 @@ export interface ReleaseJobs {
   /** What a job answered; it ran on what a tenant, or anybody, made. Throws TENANTD_E_RELEASE for what can be no release. */
   read(sandbox: Sandbox, order: Pick<ReleaseJobOrder, 'tenant' | 'app'>): Promise<ReleaseAnswer>;
   run(order: ReleaseJobOrder): Promise<ReleaseAnswer>;
-  /** Ends all that were started. */
+  /** Another sandbox of a release, which is to end with these. */
+  begin(starting: () => Promise<Sandbox>): Promise<Sandbox>;
+  /** Ends all that were started; no more are. */
   close(): Promise<void>;
 }
 
@@ -56,30 +58,45 @@ const answerSchema = z.object({
 
 export function createReleaseJobs(machine: Machine): ReleaseJobs {
   const running = new Set<Sandbox>();
+  const beginning = new Set<Promise<Sandbox>>();
+  let isClosed = false;
+
+  async function begin(starting: () => Promise<Sandbox>): Promise<Sandbox> {
+    if (isClosed) throw new TenantdError('TENANTD_E_UNREACHABLE', 'the daemon stops', 'try again when it is back');
+    const begun = starting();
+    beginning.add(begun);
+    try {
+      const sandbox = await begun;
+      running.add(sandbox);
+      void sandbox.exited.finally(() => running.delete(sandbox));
+      return sandbox;
+    } finally {
+      beginning.delete(begun);
+    }
+  }
 
   async function start({ tenant, app, uid, request, binds, mounts }: ReleaseJobOrder, withDuplex = false): Promise<Sandbox> {
-    machine.groups?.setShare(group, 1);
     const number = process.hrtime.bigint().toString(36);
-    const sandbox = await machine.registry.start(
-      {
-        ...{ id: `r.${tenant}.${number}`, uid, gid: uid, hostname: app, env: { ...baseEnvironment, HOME: '/tmp' } },
-        binds: [...programBinds(machine), ...binds],
-        ...{ tmpBytes: 4 << 20, tmpInodes: 1_000, workingDirectory: '/' },
-        command: programCommand('job', request, [`--max-old-space-size=${heapMegabytes}`]),
-      },
-      {
-        ...{ network: 'empty', outOfMemoryScore: 900, output: 'pipe', inherit: [], withDuplex },
-        ...(mounts && { mounts }),
-        group: { tenant: group, member: `r.${number}`, limits },
-      },
-      jobRole,
-    );
-    running.add(sandbox);
+    const starting = (): Promise<Sandbox> => {
+      machine.groups?.setShare(group, 1);
+      return machine.registry.start(
+        {
+          ...{ id: `r.${tenant}.${number}`, uid, gid: uid, hostname: app, env: { ...baseEnvironment, HOME: '/tmp' } },
+          binds: [...programBinds(machine), ...binds],
+          ...{ tmpBytes: 4 << 20, tmpInodes: 1_000, workingDirectory: '/' },
+          command: programCommand('job', request, [`--max-old-space-size=${heapMegabytes}`]),
+        },
+        {
+          ...{ network: 'empty', outOfMemoryScore: 900, output: 'pipe', inherit: [], withDuplex },
+          ...(mounts && { mounts }),
+          group: { tenant: group, member: `r.${number}`, limits },
+        },
+        jobRole,
+      );
+    };
+    const sandbox = await begin(starting);
     const timer = setTimeout(() => void sandbox.stop(0), timeLimitMs);
-    void sandbox.exited.finally(() => {
-      clearTimeout(timer);
-      running.delete(sandbox);
-    });
+    void sandbox.exited.finally(() => clearTimeout(timer));
     return sandbox;
   }
 
@@ -94,7 +111,10 @@ export function createReleaseJobs(machine: Machine): ReleaseJobs {
     start,
     read,
     run: async (order) => read(await start(order), order),
+    begin,
     async close() {
+      isClosed = true;
+      await Promise.allSettled(beginning);
       await Promise.all([...running].map((sandbox) => sandbox.stop(0)));
       await machine.groups?.removeTenant(group);
     },

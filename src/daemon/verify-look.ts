@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { messageOf } from '../base/errors.ts';
-import type { TenantName } from '../base/ids.ts';
+import { isAppName, type TenantName } from '../base/ids.ts';
 import { mountsOf, rootOf } from '../privileged/facts-mounts.ts';
 import {
   commandNameOf,
@@ -130,7 +130,7 @@ async function lookAtSandbox(parts: LookParts, scene: Scene, { sandbox, owner, p
     withFilter: !isWaived('syscalls'),
     disk: tenant?.picture.desired() && {
       plan: tenant.picture.limits(),
-      image: machine.paths.diskImageOf(tenant.name),
+      image: imageOf(machine, tenant.name, sandbox),
       filesOfImage: tenant.resources.disk.use()?.filesLimit ?? 0,
     },
     machine: scene.machine,
@@ -152,6 +152,12 @@ async function lookAtSandbox(parts: LookParts, scene: Scene, { sandbox, owner, p
         )
       : [];
   return [...findings, ...inGroups].filter(({ layer }) => !isWaived(layer));
+}
+
+/** A build alone may write code, and does so on a disk of its own. */
+function imageOf({ paths }: Machine, tenant: TenantName, { promise }: Sandbox): string {
+  const [app] = (promise?.writable ?? []).flatMap(({ target }) => /^\/apps\/([^/]+)$/.exec(target)?.[1] ?? []);
+  return app !== undefined && isAppName(app) ? paths.buildImageOf(tenant, app) : paths.diskImageOf(tenant);
 }
 
 async function factsOf(pids: readonly number[]): Promise<ProcessFacts[]> {

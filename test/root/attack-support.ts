@@ -2,24 +2,33 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { StubDns, StubRecord } from '../support/stub-dns.ts';
+import type { StubDns } from '../support/stub-dns.ts';
 import { startTestDaemon, type TenantFiles, type TestDaemon } from '../support/test-daemon.ts';
 import { setSecret } from '../support/set-secret.ts';
 import { exec } from './shell-support.ts';
-import { makeToken, openFolder } from './token-support.ts';
+import { openFolder } from './token-support.ts';
 
 /** Of the neighbour; nothing that the attacker is told may have one of these words in it. */
 export const treasures = { secret: 'crown-jewels-4711', data: 'ledger-of-beta-0815', domain: 'beta.test', app: 'vault' };
 
-const server = (text: string): string =>
-  `require('node:http').createServer((_, response) => response.end('${text}')).listen(1);\nconsole.log('${text} is up');\n`;
+/** What alpha's app prints. */
+export const forgedMark = 'forged-by-alpha';
+const forgedLines = [
+  `\u001b]0;${forgedMark}\u0007\u001b[2J\u001b[1;1Hbeta/vault ${forgedMark}`,
+  `{"tenant":"beta","app":"vault","line":"${forgedMark}"}`,
+  `\r2026-01-01T00:00:00.000Z beta/vault#1 ${forgedMark}\u0000\u2028beta/vault ${forgedMark}`,
+  `MESSAGE=${forgedMark}\nTENANTD_TENANT=beta\n_UID=0`,
+].join('\n');
+
+const server = (text: string, printed: string): string =>
+  `console.log(${JSON.stringify(printed)});\nrequire('node:http').createServer((_, response) => response.end('${text}')).listen(1);\n`;
 const schedule = 'schedule: [{ name: nightly, cron: "0 3 * * *", path: / }]\n';
 
 function tenant(name: string, app: string, yaml = ''): TenantFiles {
   return {
     'tenant.yaml': `domains: [${name}.test]\n${yaml}`,
     [`apps/${app}/app.yaml`]: `kind: node\nentry: server.js\ndrain: 1s\n${schedule}`,
-    [`apps/${app}/server.js`]: server(name),
+    [`apps/${app}/server.js`]: server(name, name === 'alpha' ? forgedLines : 'up'),
   };
 }
 
@@ -74,6 +83,8 @@ export async function footprintOf(daemon: TestDaemon, name: string): Promise<Rec
 function hashesBelow(folder: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
+    // What Node compiled of an app, which a new worker does anew.
+    if (entry.includes('/.cache/tenantd/')) continue;
     const path = join(folder, entry);
     const { mode, uid, gid } = lstatSync(path);
     found[entry] = `${mode.toString(8)} ${uid}:${gid} ${contentOf(path)}`;
@@ -100,20 +111,4 @@ function rowsOf(daemon: TestDaemon, name: string): Record<string, unknown[]> {
       !counted.has(table) && database.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(table, 'tenant') !== undefined,
   );
   return Object.fromEntries(owned.map((table) => [table, database.prepare(`SELECT * FROM ${table} WHERE tenant = ?`).all(name)]));
-}
-
-/** Tokens of alpha's admin, and of the neighbours' own people. */
-export async function handOutTokens(daemon: TestDaemon) {
-  const make = async (role: 'admin' | 'agent' | 'viewer', of: string) => makeToken(daemon, role, of);
-  const [attacker, betaAdmin, betaAgent, betaViewer] = await Promise.all([
-    make('admin', 'alpha'),
-    make('admin', 'beta'),
-    make('agent', 'beta'),
-    make('viewer', 'beta'),
-  ]);
-  return { attacker, betaAdmin, betaAgent, betaViewer };
-}
-
-export function txt(value: string): { answers: StubRecord[] } {
-  return { answers: [{ type: 'TXT', value }] };
 }

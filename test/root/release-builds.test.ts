@@ -1,5 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { VerifyResult } from '../../src/protocol/verify.ts';
 import { request } from '../support/client.ts';
 import { startSteadyLoad } from '../support/steady-load.ts';
 import { sandboxRecords } from '../support/system-processes.ts';
@@ -142,6 +143,23 @@ describe('builds', () => {
     for (const folder of open) closeSync(folder);
     await untilDetached(daemon);
     expect((await deploy(daemon, 'acme/site', builtBy(''))).code).toBe(0);
+    await untilNothingIsLeft(daemon);
+  }, 60_000);
+
+  test('one that runs is isolated as promised, and ends with a daemon that is asked to stop', async () => {
+    const before = foldersOf(daemon, 'acme/site');
+    const running = deploy(daemon, 'acme/site', builtBy('console.log("running"); setInterval(() => {}, 1000);'));
+    await until(() => buildsOf(daemon).some((name) => name.startsWith('b.')), 'the build runs');
+    const { code, stdout } = await daemon.ctl('verify', '--passive', '--json');
+    const { checks } = JSON.parse(stdout) as VerifyResult;
+    expect([code, checks.filter(({ ok }) => !ok)]).toEqual([0, []]);
+    expect(checks.some(({ actual }) => actual.endsWith('/build-site.img'))).toBe(true);
+    expect(await daemon.stop()).toBe(0);
+    expect((await running).code).toBe(3);
+    await daemon.start();
+    await daemon.untilApps(['acme/site']);
+    expect((await daemon.status()).problems).toEqual([]);
+    await until(() => foldersOf(daemon, 'acme/site').length === before.length, 'its folder is gone');
     await untilNothingIsLeft(daemon);
   }, 60_000);
 
