@@ -19,9 +19,17 @@ export function parseInsidePath(text: string): Parsed<string> {
 
 /** A file of the operator's: in the tenant's folder, but not in an app's, where the tenant writes; or anywhere by an absolute path. */
 export function parseOperatorPath(text: string): Parsed<string> {
-  const parsed = posix.isAbsolute(text) ? parseAbsolutePath(text) : parseInsidePath(text);
+  return notInApps(posix.isAbsolute(text) ? parseAbsolutePath(text) : parseInsidePath(text));
+}
+
+/** A folder of the operator's, in the tenant's folder. */
+export function parseOwnFolder(text: string): Parsed<string> {
+  return notInApps(parseInsidePath(text));
+}
+
+function notInApps(parsed: Parsed<string>): Parsed<string> {
   if (!('value' in parsed) || !/^apps(\/|$)/.test(parsed.value)) return parsed;
-  return badPath("must not lie in `apps`, which is the tenant's", "put the file into the tenant's folder itself");
+  return badPath("must not lie in `apps`, which is the tenant's", "put it into the tenant's folder itself");
 }
 
 function parseSegments(text: string, relative: string): Parsed<string> {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseEgressTarget } from './addresses.ts';
 import { parseDomainName } from './domain-name.ts';
-import { insidePath, parseOperatorPath } from './path-values.ts';
+import { parseOperatorPath, parseOwnFolder } from './path-values.ts';
 import { limitsSchema } from './plans.ts';
 import { durationBetween, line, parseDuration, planName, textAs, wholeNumber, type Parsed } from './values.ts';
 
@@ -88,7 +88,7 @@ export const tenantSchema = z
     branding: z
       .strictObject({
         name: line(80, 'Shown on error pages').exactOptional(),
-        errorPages: insidePath('A folder with pages of your own', 'pages').exactOptional(),
+        errorPages: textAs(parseOwnFolder, 'A folder with pages of your own', 'pages').exactOptional(),
       })
       .prefault({}),
     schedules: z.enum(['on', 'paused']).default('on').meta({ description: 'Whether schedules of its apps run by themselves' }),

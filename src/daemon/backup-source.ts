@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TenantdError } from '../base/errors.ts';
+import { messageOf, TenantdError } from '../base/errors.ts';
 import { type AppName, isAppName, type TenantName } from '../base/ids.ts';
 import type { BackupResult, PartSize } from '../protocol/backup-calls.ts';
 import { mostLeftOutShown } from '../protocol/backup-job.ts';
 import { areaPaths, codeAreas, dataAreas } from './backup-areas.ts';
 import type { BackupJob, BackupJobs } from './backup-jobs.ts';
-import { type BackupState, describeTenant } from './backup-state.ts';
+import { type BackupState, describeTenant, parseState } from './backup-state.ts';
 import type { Machine } from './machine.ts';
 import type { Releases } from './releases.ts';
 import type { SecretVault } from './secret-vault.ts';
@@ -73,6 +73,7 @@ export async function openSource(parts: SourceParts, { tenant, actor, secretsKey
     const id = randomBytes(16).toString('hex');
     const isLive = snapshot === undefined && existsSync(paths.appsDataDirOf(name));
     const state = await describeTenant({ ...parts, paths }, tenant, { id, owners, isLive, secretsKey, withKey });
+    assertRestorable(state);
     const uids = owners.map((owner) => store.uidOf(name, owner));
     return {
       state,
@@ -102,6 +103,16 @@ export async function openSource(parts: SourceParts, { tenant, actor, secretsKey
     const plain = existsSync(paths.dataRootOf(tenantName)) ? paths.dataRootOf(tenantName) : paths.emptyDir;
     const binds = [{ source: snapshot?.root ?? plain, target: areaPaths.data, access: 'read' as const }];
     return { tenant: tenantName, uids, request, binds, mounts: snapshot?.mounts };
+  }
+}
+
+/** To be found out now, and not when it is needed. */
+function assertRestorable(state: BackupState): void {
+  try {
+    parseState(Buffer.from(JSON.stringify(state)));
+  } catch (error) {
+    const fix = `see tenantctl status ${state.tenant}, and mend what is wrong there first`;
+    throw new TenantdError('TENANTD_E_BACKUP', `nothing could be made of such a backup again: ${messageOf(error)}`, fix);
   }
 }
 

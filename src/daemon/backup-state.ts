@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { messageOf, TenantdError } from '../base/errors.ts';
@@ -6,6 +7,7 @@ import { isReleaseId, localRelease } from '../base/release-ids.ts';
 import { appManifestSchema } from '../config/app-manifest.ts';
 import { readPlainFileNow } from '../config/plain-file.ts';
 import { limits } from '../config/scan.ts';
+import { maxSecretBytes, parseSecretName } from '../config/secret-values.ts';
 import { readTree } from '../privileged/operator-trees.ts';
 import type { Paths } from './paths.ts';
 import { currentOf, knownReleases } from './release-place.ts';
@@ -63,10 +65,13 @@ const stateSchema = z.strictObject({
 });
 export type BackupState = z.infer<typeof stateSchema>;
 
-export const maxStateBytes = 64 << 20;
+export const maxStateBytes = 32 << 20;
+/** JSON of nothing but brackets takes forty times as much memory. */
+const maxStateValues = 1_000_000;
 
 /** Throws TENANTD_E_BACKUP for what is no state of a tenant. */
 export function parseState(json: Buffer): BackupState {
+  if (json.length > maxStateBytes || hasMoreValues(json, maxStateValues)) throw badBackup('what it says of its tenant is too much');
   const parsed = stateSchema.safeParse(parseJson(json));
   if (!parsed.success) throw badBackup(`what it says of its tenant can not be used: ${z.prettifyError(parsed.error).slice(0, 500)}`);
   const state = parsed.data;
@@ -89,6 +94,13 @@ function parseJson(json: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+function hasMoreValues(json: Buffer, most: number): boolean {
+  let count = 0;
+  // Of a value that is in an array, or in an object.
+  for (const byte of json) if (byte === 0x2c || byte === 0x5b || byte === 0x7b) count += 1;
+  return count > most;
 }
 
 export interface StateParts {
@@ -136,6 +148,18 @@ export function openSealed(state: BackupState, key: Buffer | undefined, sealed: 
   throw badBackup('its secrets can not be opened: they were sealed with another passphrase, or changed');
 }
 
+/** As `secret set` would take it: its name is a file's, too, and its value must not hold another one. */
+export function openSecret(
+  state: BackupState,
+  key: Buffer | undefined,
+  { app: scope, name, sealed }: BackupState['secrets'][number],
+): { app: AppName | ''; name: string; value: Buffer } {
+  const value = openSealed(state, key, sealed, 'secret', scope, name);
+  const isValue = value.length > 0 && value.length <= maxSecretBytes && !value.includes(0) && isUtf8(value);
+  if (isValue && 'value' in parseSecretName(name)) return { app: scope, name, value };
+  throw badBackup(`a secret ${JSON.stringify(name.slice(0, 64))} can be none`);
+}
+
 function appState(store: Store, paths: Paths, tenant: TenantName, name: AppName): BackupState['apps'][number] {
   const place = { tenant, app: name, dir: paths.appDirOf(tenant, name), uid: 0 };
   const workers = store.lifecycle.scaleOf(tenant, name);
@@ -178,12 +202,14 @@ async function readPages({ picture }: Tenant, dir: string, leftOut: string[]): P
   const pages = picture.desired()?.config.branding.errorPages?.replace(/\/+$/, '');
   if (pages === undefined) return [];
   try {
-    const files = await readTree(`${dir}/${pages}`, pagesLimits);
-    return files.map((file) => ({
+    const files = (await readTree(`${dir}/${pages}`, pagesLimits)).map((file) => ({
       path: `${pages}/${file.path}`,
       content: Buffer.from(file.content).toString('base64'),
       executable: file.executable,
     }));
+    const [fit, unfit] = [true, false].map((isFit) => files.filter((file) => path.safeParse(file.path).success === isFit));
+    if (unfit?.[0]) leftOut.push(`${unfit[0].path}`.slice(0, 500) + ': it has another name than letters, digits, ".", "_" and "-" make');
+    return fit ?? [];
   } catch (error) {
     leftOut.push(`${pages}: ${messageOf(error)}`.slice(0, 500));
     return [];

@@ -14,11 +14,11 @@ import type { DaemonParts } from './daemon-parts.ts';
 export async function openControl({ configFile, log, manager }: DaemonOptions, foundation: Foundation, parts: DaemonParts) {
   const { paths, machine, store, vault, config } = foundation;
   const { context, state, core, fleet, edge, certs, egress, schedules, sessions, releases, removals, templating } = parts;
-  const { tokens, connections, grants, verifier, faults, usage } = parts;
+  const { tokens, connections, grants, verifier, faults, usage, backupTurns } = parts;
   const reload: typeof core.reload = (withEdges) => tellReload(manager, () => core.reload(withEdges));
   const folders = createTenantFolders({ machine, store, config: () => fleet.plans() });
   const backups = createBackups({
-    ...{ machine, store, vault, releases, folders, removals, userPrefix: config.userPrefix, withDisk: context.withDisk },
+    ...{ machine, store, vault, releases, folders, removals, backupTurns, userPrefix: config.userPrefix, withDisk: context.withDisk },
     ...{ config: () => state.config, findTenant: core.findTenant, refresh: core.refresh, remark: core.remark },
   });
   await backups.takeUp();

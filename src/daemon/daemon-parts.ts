@@ -3,6 +3,7 @@ import type { Problem } from '../base/problem.ts';
 import { type DaemonConfig } from '../config/daemon-config.ts';
 import type { DnsAddress } from '../protocol/resolver.ts';
 import { createUrlOf } from './addresses.ts';
+import { createBackupTurns } from './backup-turns.ts';
 import { createCertsLink } from './certs-link.ts';
 import { createCore, type DaemonState } from './core.ts';
 import { createDiskWatch } from './disk-watch.ts';
@@ -143,10 +144,12 @@ export async function createDaemonParts({ configFile, log }: DaemonOptions, foun
   });
   const tokens = createTokens({ rows: store.tokens, nowMs: Date.now });
   const connections = createTokenConnections(tokens);
+  const backupTurns = createBackupTurns();
   const removals = createRemovals({
     ...{ machine, store, certs, egress, userPrefix: config.userPrefix, refresh: core.refresh, remark: core.remark },
     isKnown: (name) => tenants.has(name),
-    isBusy: (name) => releases.isBusy(name),
+    isBusy: (name) => releases.isBusy(name) || backupTurns.isTaken(name),
+    cutOff: backupTurns.cutOff,
     onRemoved(name) {
       fleet.forget(name);
       faults.forget(name);
@@ -165,7 +168,7 @@ export async function createDaemonParts({ configFile, log }: DaemonOptions, foun
   return {
     ...{ context, state, core, fleet, tenants, edge, certs, egress, resolver, journal },
     ...{ schedules, sessions, sleeper, disks, releases, removals, templating, tokens, connections },
-    ...{ grants, verifier, faults, faultWatch, usage },
+    ...{ grants, verifier, faults, faultWatch, usage, backupTurns },
   };
 }
 

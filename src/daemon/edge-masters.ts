@@ -132,6 +132,8 @@ export class EdgeMasters {
   }
 
   private async shutDown(master: EdgeMaster, graceMs: number): Promise<void> {
+    // What is written to it once it has ended breaks the connection, before its answer is read.
+    master.isTold = false;
     try {
       await master.channel?.request('shutdown', { timeoutMs: graceMs }, graceMs + 2_000);
     } catch (error) {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { messageOf, TenantdError } from '../base/errors.ts';
 import type { AppName, TenantName } from '../base/ids.ts';
@@ -27,6 +28,15 @@ const sleepTimeLimitMs = 5_000;
 const drained = z.object({ drained: z.boolean() });
 const asleep = z.object({ asleep: z.boolean() });
 
+async function endsWithin({ sandbox }: EdgeMaster, timeoutMs: number): Promise<boolean> {
+  const late = new AbortController();
+  try {
+    return await Promise.race([sandbox?.exited.then(() => true) ?? true, delay(timeoutMs, false, { signal: late.signal })]);
+  } finally {
+    late.abort();
+  }
+}
+
 export interface EdgeQuestionsParts {
   /** Every one at which something may be open, old ones included. */
   masters: Pick<EdgeMasters, 'all' | 'isStopping'>;
@@ -39,6 +49,8 @@ export function createEdgeQuestions({ masters, log }: EdgeQuestionsParts): EdgeQ
 
   /** One that runs but is not connected at the moment is waited for; with one that ends, whatever was open there has ended. */
   async function drainAt(master: EdgeMaster, id: string, timeoutMs: number): Promise<boolean> {
+    // It lets go of all that is open. A question that it does not live to read would break the connection, and its last answer be lost.
+    if (masters.isStopping) return endsWithin(master, timeoutMs);
     try {
       const channel = await master.connected(Math.min(timeoutMs, connectTimeLimitMs));
       return drained.parse(await channel.request('drain-upstream', { id, timeoutMs }, timeoutMs + 2_000)).drained;

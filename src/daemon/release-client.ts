@@ -33,6 +33,7 @@ export function createDeployClient(stream: Duplex): DeployClient {
   if (stream.destroyed) leave();
 
   async function sendTo(program: Writable): Promise<void> {
+    leaving.signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(silent), silenceLimitMs);
     const onGone = (): void => reject(goneError);

@@ -14,7 +14,7 @@ import { makeRootFolder, putInPlace } from '../privileged/release-folders.ts';
 import { findUser, userNameOf } from '../privileged/users.ts';
 import { areaPaths, codeAreas, dataAreas } from './backup-areas.ts';
 import type { BackupJob, BackupJobAnswer, BackupJobs } from './backup-jobs.ts';
-import { type BackupState, openSealed } from './backup-state.ts';
+import { type BackupState, openSealed, openSecret } from './backup-state.ts';
 import type { Machine } from './machine.ts';
 import { openCodePlace, openDataPlace } from './restore-places.ts';
 import type { SecretVault } from './secret-vault.ts';
@@ -72,10 +72,7 @@ export async function openTarget(parts: TargetParts, order: TargetOrder): Promis
   const { state, secretsKey, actor } = order;
   const tenant = folders.nameFor(order.as ?? state.tenant);
   const { text, config } = settle(parts, tenant, order);
-  const secrets = state.secrets.map((secret) => ({
-    ...secret,
-    value: openSealed(state, secretsKey, secret.sealed, 'secret', secret.app, secret.name),
-  }));
+  const secrets = state.secrets.map((secret) => openSecret(state, secretsKey, secret));
   const { files, key } = filesOf(state, text, order);
   const tools = { programs, bubblewrap: `${paths.programsDir}/${bubblewrapCopy}` };
   const folder = `${paths.tenantsDir}/${unfinishedPrefix}${tenant}`;
@@ -134,6 +131,8 @@ export async function openTarget(parts: TargetParts, order: TargetOrder): Promis
   async function commit(): Promise<void> {
     await writeTree(folder, files);
     if (key) replaceFile(`${folder}/${key.path}`, key.content, { uid: 0, gid: 0, mode: 0o600 });
+    // Another may have got one meanwhile.
+    folders.domainsFor(config.domains.map(({ name }) => name));
     putInPlace(folder, paths.tenantDirOf(tenant));
     store.together(() => {
       writeRows();
@@ -149,7 +148,8 @@ export async function openTarget(parts: TargetParts, order: TargetOrder): Promis
       if (workers !== undefined) store.lifecycle.setScale(tenant, app, workers);
     }
     store.schedules.note(
-      state.schedules.map((row) => ({ ...row, tenant })),
+      // Of a machine whose clock was ahead, say: none would be due.
+      state.schedules.map((row) => ({ ...row, tenant, handledMs: Math.min(row.handledMs, Date.now()) })),
       [],
     );
   }

@@ -43,8 +43,10 @@ export interface RemovalParts {
   userPrefix: string;
   /** The daemon has something of it in memory. */
   isKnown: (tenant: TenantName) => boolean;
-  /** Something is done with its releases. */
+  /** Something is done with its releases, or it is read for a backup. */
   isBusy: (tenant: TenantName) => boolean;
+  /** Whoever reads it may be slow. */
+  cutOff: (tenant: TenantName) => void;
   /** Its folder is looked at again. */
   refresh: (tenant: TenantName) => Promise<void>;
   /** Another mark of it counts. */
@@ -88,6 +90,7 @@ export function createRemovals(parts: RemovalParts): Removals {
     for (;;) {
       const left = registry.all().filter(({ promise }) => promise && uids.has(promise.uid));
       if (left.length === 0 && !parts.isBusy(tenant)) break;
+      parts.cutOff(tenant);
       await Promise.all([delay(busyPauseMs), ...left.map((sandbox) => sandbox.stop(0))]);
     }
     await machine.groups?.removeTenant(tenantGroup(tenant));

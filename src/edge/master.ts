@@ -26,6 +26,8 @@ const usePeriodMs = 1_000;
 /** For the daemon to write down what was counted; it may be away for a while. */
 const usageSettleMs = 60_000;
 const usageSettleAtSignalMs = 5_000;
+/** The daemon, which is there, waits for two seconds more than it gave. */
+const usageSettleAtRequestMs = 1_000;
 
 export interface MasterOptions {
   controlSocket: string;
@@ -144,6 +146,7 @@ export function runMaster({ controlSocket, gatewaysDir, standby = false, process
       }),
       shutdown: async (params) => {
         await shutDown((params as EdgeRequests['shutdown']['params']).timeoutMs);
+        await settleUsage(usageSettleAtRequestMs);
         // After the answer, which is written in this turn.
         setImmediate(settleEnded);
         return null;

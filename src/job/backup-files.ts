@@ -62,6 +62,8 @@ export class TreePacker {
     const root = this.openFolder(Buffer.from(area.dir), area);
     if (!root) return;
     yield encodeJson(records.area, { area: area.name } satisfies AreaRecord);
+    // Where areas are unpacked there is no link from one to another; nor could tenants make any.
+    this.linked.clear();
     const levels = [root];
     const { dev } = lstatSync(area.dir, { bigint: true });
     try {

@@ -104,6 +104,7 @@ export class TreeWriter {
     this.area = this.areas.get(name);
     if (!this.area || this.seen.has(name)) throw new RecordFault(`it has a part ${JSON.stringify(name)}, which there is none of`);
     this.seen.add(name);
+    this.linked.clear();
     this.folders.splice(0, 1, { path: this.area.dir, entry: undefined });
   }
 

@@ -17,7 +17,8 @@ const frame = (method: string, params: object, id = 1): string => `${JSON.string
 async function heardUntilClosed(socket: net.Socket): Promise<string> {
   let heard = '';
   socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-  if (!socket.closed) await once(socket, 'close');
+  // Not by `once` of node:events, to which a reset is a fault.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return heard;
 }
 

@@ -48,3 +48,20 @@ test('a stream that is closed while it waits leaves no timer behind', async () =
   await closed;
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('streams of one pace wait for each other, and one that left it waits no more', async () => {
+  const pace = createPace({ burstBytes: 1_000, bytesPerSecond: 100, nowMs: Date.now });
+  const [first, second] = [new PassThrough(), new PassThrough()];
+  const leave = paceReading(first, pace);
+  paceReading(second, pace);
+  first.write(Buffer.alloc(1_000));
+  await settled();
+  expect([first.isPaused(), second.isPaused()]).toEqual([false, false]);
+  second.write(Buffer.alloc(100));
+  await settled();
+  expect(second.isPaused()).toBe(true);
+  leave();
+  first.write(Buffer.alloc(10_000));
+  await settled();
+  expect(first.isPaused()).toBe(false);
+});

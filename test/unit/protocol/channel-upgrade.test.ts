@@ -96,3 +96,12 @@ test('whoever is to take the connection is told of it also when the client left 
   ready.resolve();
   expect((await taken.promise).destroyed).toBe(true);
 });
+
+test('one that nobody waits for ends the connection, and what it holds is given a stream that has ended', async () => {
+  const [left, right] = duplexPair();
+  const client = createChannel({ stream: left, handlers: {} });
+  const server = serve(right, words);
+  client.notify('talk', {});
+  await server.channel.closed;
+  expect((await server.taken).destroyed).toBe(true);
+});
