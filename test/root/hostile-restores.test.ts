@@ -54,7 +54,8 @@ describe('what somebody else made, sent to the daemon as a backup,', () => {
     stream
       .on('data', read)
       .on('error', () => {})
-      .once('close', () => resolve(undefined));
+      .once('close', () => resolve(undefined))
+      .resume();
     const parts: [string, Buffer][] = [
       ['state', Buffer.isBuffer(told) ? told : Buffer.from(JSON.stringify(told))],
       ['apps', apps],
