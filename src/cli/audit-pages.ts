@@ -38,7 +38,3 @@ export async function readNewestRecords(channel: Channel, filter: AuditFilter, c
   }
   return records.toReversed();
 }
-
-export function isSameHead(a: AuditHead, b: AuditHead): boolean {
-  return a.sequence === b.sequence && a.hash === b.hash;
-}

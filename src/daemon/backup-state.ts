@@ -207,9 +207,9 @@ async function readPages({ picture }: Tenant, dir: string, leftOut: string[]): P
       content: Buffer.from(file.content).toString('base64'),
       executable: file.executable,
     }));
-    const [fit, unfit] = [true, false].map((isFit) => files.filter((file) => path.safeParse(file.path).success === isFit));
-    if (unfit?.[0]) leftOut.push(`${unfit[0].path}`.slice(0, 500) + ': it has another name than letters, digits, ".", "_" and "-" make');
-    return fit ?? [];
+    const unfit = files.filter((file) => !path.safeParse(file.path).success);
+    if (unfit[0]) leftOut.push(`${unfit[0].path.slice(0, 500)}: its name has more than letters, digits, ".", "_" and "-"`);
+    return files.filter((file) => !unfit.includes(file));
   } catch (error) {
     leftOut.push(`${pages}: ${messageOf(error)}`.slice(0, 500));
     return [];

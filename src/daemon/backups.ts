@@ -28,7 +28,7 @@ export interface Backups {
 export function createBackups(parts: Omit<RunParts, 'jobs'> & { backupTurns: BackupTurns }): Backups {
   const jobs = createBackupJobs(parts.machine);
   const runs = createBackupRuns({ ...parts, jobs });
-  const { take } = parts.backupTurns;
+  const { backupTurns } = parts;
   const open = new Set<Duplex>();
   const running = new Set<Promise<void>>();
 
@@ -48,15 +48,17 @@ export function createBackups(parts: Omit<RunParts, 'jobs'> & { backupTurns: Bac
   return {
     backup(order) {
       const opened: BackupOpened = { tenant: order.tenant.name };
-      return upgrade(opened, take(order.tenant.name, 'a backup', !order.withKey), (client) => runs.backup(client, order));
+      return upgrade(opened, backupTurns.take(order.tenant.name, 'a backup', !order.withKey), (client) => runs.backup(client, order));
     },
     restore(order) {
       const opened: RestoreOpened = { ticket: randomBytes(16).toString('hex') };
-      return upgrade(opened, take(opened.ticket, 'a restore', false), (client) => runs.restore(client, { ...order, ...opened }));
+      return upgrade(opened, backupTurns.take(opened.ticket, 'a restore', false), (client) =>
+        runs.restore(client, { ...order, ...opened }),
+      );
     },
     clone(order) {
       const opened: CloneOpened = { tenant: order.as };
-      return upgrade(opened, take(order.tenant.name, 'a clone', false), (client) => runs.clone(client, order));
+      return upgrade(opened, backupTurns.take(order.tenant.name, 'a clone', false), (client) => runs.clone(client, order));
     },
     takeUp: () =>
       clearSnapshots(parts.machine).catch((error: unknown) => {

@@ -149,7 +149,7 @@ export async function createDaemonParts({ configFile, log }: DaemonOptions, foun
     ...{ machine, store, certs, egress, userPrefix: config.userPrefix, refresh: core.refresh, remark: core.remark },
     isKnown: (name) => tenants.has(name),
     isBusy: (name) => releases.isBusy(name) || backupTurns.isTaken(name),
-    cutOff: backupTurns.cutOff,
+    cutOff: (name) => backupTurns.cutOff(name),
     onRemoved(name) {
       fleet.forget(name);
       faults.forget(name);

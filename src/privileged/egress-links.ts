@@ -116,8 +116,9 @@ async function configure(programs: Programs, before: readonly string[], lines: r
   await feedProgram(program ?? programs.ip, args, `${lines.join('\n')}\n`);
 }
 
-async function show<Shown>(programs: Programs, before: readonly string[], words: readonly string[]): Promise<Shown[]> {
+/** Of links of a kind whose module is not loaded, as after a boot, ip(8) prints those of other kinds as `{}`. */
+async function show<Shown extends object>(programs: Programs, before: readonly string[], words: readonly string[]): Promise<Shown[]> {
   const [program, ...args] = [...before, programs.ip, '-json', ...words];
   const text = await feedProgram(program ?? programs.ip, args, '');
-  return text.trim() === '' ? [] : (JSON.parse(text) as Shown[]);
+  return text.trim() === '' ? [] : (JSON.parse(text) as Shown[]).filter((shown) => Object.keys(shown).length > 0);
 }

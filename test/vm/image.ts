@@ -33,14 +33,14 @@ export interface Image {
   initrd: string;
 }
 
-const unit = `[Unit]
+const unitOf = (extent: string): string => `[Unit]
 Description=the test
 After=multi-user.target
 # One that can not even start.
 FailureAction=poweroff
 [Service]
 Type=oneshot
-ExecStart=/root/release/bin/node /opt/vm-test/test/vm/guest/main.ts /root/release
+ExecStart=/root/release/bin/node /opt/vm-test/test/vm/guest/main.ts /root/release ${extent}
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS0
@@ -50,7 +50,10 @@ TimeoutStartSec=infinity
 const timer = '[Timer]\nOnBootSec=1\nAccuracySec=1\n[Install]\nWantedBy=timers.target\n';
 
 /** A Debian that was never booted, with an unpacked release in /root/release, and the test. In `directory`, which is emptied. */
-export async function makeImage(cacheDir: string, directory: string, release: string, say: (text: string) => void): Promise<Image> {
+export async function makeImage(
+  { cacheDir, directory, release, extent }: { cacheDir: string; directory: string; release: string; extent: 'full' | 'short' },
+  say: (text: string) => void,
+): Promise<Image> {
   const tree = join(directory, 'tree');
   mkdirSync(tree, { recursive: true });
   await run('tar', ['-C', tree, '-xf', await baseSystem(cacheDir, say)]);
@@ -61,7 +64,7 @@ export async function makeImage(cacheDir: string, directory: string, release: st
   writeFileSync(join(tree, 'opt/vm-test/package.json'), '{ "type": "module" }');
   mkdirSync(join(tree, 'var/log/journal'), { recursive: true });
   writeFileSync(join(tree, 'etc/hostname'), 'tenantd-test\n');
-  writeFileSync(join(tree, 'etc/systemd/system/vm-test.service'), unit);
+  writeFileSync(join(tree, 'etc/systemd/system/vm-test.service'), unitOf(extent));
   writeFileSync(join(tree, 'etc/systemd/system/vm-test.timer'), timer);
   mkdirSync(join(tree, 'etc/systemd/system/timers.target.wants'), { recursive: true });
   // The line is the test's.

@@ -10,12 +10,13 @@ import { type Image, makeImage } from './image.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const run = promisify(execFile);
-const usage = `usage: npm run test:vm -- [--cache DIR] [--release FILE] [--accelerator tcg|kvm] [--minutes N] [--verbose]
+const usage = `usage: npm run test:vm -- [--cache DIR] [--release FILE] [--accelerator tcg|kvm] [--minutes N] [--short] [--verbose]
 
   --cache DIR      where the Debian is kept between runs (default: .cache)
   --release FILE   a tarball of scripts/pack (default: made from this checkout)
   --accelerator    tcg is software emulation, and runs anywhere (default); kvm is ten times as fast
   --minutes N      ends the machine after that time (default: 30)
+  --short          installation, reboot and removal alone
   --verbose        prints all that the machine prints
 `;
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     release: { type: 'string' },
     accelerator: { type: 'string', default: 'tcg' },
     minutes: { type: 'string', default: '30' },
+    short: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -42,7 +44,8 @@ if (missing.length > 0) {
 mkdirSync(values.cache, { recursive: true });
 const directory = mkdtempSync(join(values.cache, 'vm-'));
 try {
-  const image = await makeImage(values.cache, directory, values.release ?? (await packRelease(directory)), say);
+  const release = values.release ?? (await packRelease(directory));
+  const image = await makeImage({ cacheDir: values.cache, directory, release, extent: values.short ? 'short' : 'full' }, say);
   process.exitCode = (await boot(image)) ? 0 : 1;
 } finally {
   rmSync(directory, { recursive: true });

@@ -36,9 +36,9 @@ function surroundingsFor(outcome: Outcome): Surroundings {
 }
 
 function commandsOf(command: Command, path = ''): string[] {
-  return command.commands
-    .filter((below) => below.name() !== 'help')
-    .flatMap((below) => [`${path}${below.name()}`, ...commandsOf(below, `${path}${below.name()} `)]);
+  return command.commands.flatMap((below) =>
+    below.name() === 'help' ? [] : [`${path}${below.name()}`, ...commandsOf(below, `${path}${below.name()} `)],
+  );
 }
 
 const widest = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));
