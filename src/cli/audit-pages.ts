@@ -1,5 +1,4 @@
 import { type AuditListResult, mostAuditRecords } from '../protocol/audit-calls.ts';
-import type { AuditHead } from '../protocol/audit-chain.ts';
 import type { Channel } from '../protocol/channel.ts';
 
 export interface AuditFilter {
