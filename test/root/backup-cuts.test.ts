@@ -27,6 +27,9 @@ const plans = `plans:
   tiny: { memory: 128M, disk: 8M, requestsPerSecond: 0 }
 `;
 
+/** Of each process, at which it is killed: spread over what it takes. */
+const moments = 6;
+
 describe('a backup', () => {
   let daemon: TestDaemon;
 
@@ -113,10 +116,10 @@ describe('a backup', () => {
     'whose %s is killed at any moment is whole or not there, and its tenant goes on',
     async (whose) => {
       const wholeOnes = [];
-      for (let moment = 0; moment < 12; moment++) {
+      for (let moment = 0; moment < moments; moment++) {
         const name = `cut-${whose}-${moment}`;
         const client = startClient(daemon, 'tenant', 'backup', 'acme', fileOf(name));
-        await killAfter(daemon, whose, client, moment * 60);
+        await killAfter(daemon, whose, client, moment * 120);
         if (whose === 'daemon' || whose === 'all') await daemon.start();
         await daemon.untilApps(['acme/site']);
         expect(await ask(daemon, host, '/write')).toBe('written');
@@ -138,11 +141,11 @@ describe('a backup', () => {
     'whose restore loses its %s at any moment is a tenant, or nothing',
     async (whose) => {
       const outcomes = new Set<string>();
-      for (let moment = 0; moment < 12; moment++) {
+      for (let moment = 0; moment < moments; moment++) {
         const name = `made-${whose}-${moment}`;
         const args = ['tenant', 'restore', fileOf('acme'), '--as', name, '--domain', `${name}.localhost`];
         const client = startClient(daemon, ...args);
-        await killAfter(daemon, whose, client, moment * 150);
+        await killAfter(daemon, whose, client, moment * 300);
         if (whose === 'daemon') await daemon.start();
         outcomes.add(await outcomeOf(name));
       }
