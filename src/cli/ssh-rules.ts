@@ -17,7 +17,12 @@ const nothing: Rule = {};
 export const sshRules: Readonly<Record<string, Rule>> = {
   status: nothing,
   grants: nothing,
-  logs: { options: ['access', 'follow', 'lines', 'since'] },
+  logs: { options: ['access', 'follow', 'lines', 'since', 'until'] },
+  audit: { options: ['tenant', 'actor', 'action', 'since', 'until', 'lines'] },
+  faults: { options: ['since', 'most'] },
+  usage: { options: ['month', 'byApp', 'byDay', 'byHour', 'csv'] },
+  'plan show': { options: ['tenant'] },
+  'tenant list': nothing,
   'app deploy': { options: ['wait'], refuse: ([, path]) => (path === '-' ? undefined : 'an archive comes by standard input') },
   'app restart': nothing,
   'app stop': nothing,
