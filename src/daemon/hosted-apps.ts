@@ -1,4 +1,4 @@
-import type { AppName, WorkerId } from '../base/ids.ts';
+import { type AppName, isAppName, type WorkerId } from '../base/ids.ts';
 import type { Problem } from '../base/problem.ts';
 import { createHostHandlers, type HostedAppState, type HostLogLines, type HostRequestsOfTenant } from './host-handlers.ts';
 import { createRate } from './rate.ts';
@@ -13,6 +13,8 @@ export interface HostedAppsParts {
   /** What it is started from may have changed on disk. */
   onManifestsChanged: (apps: readonly AppName[]) => void;
   onLogLines: (event: HostLogLines) => void;
+  /** All static apps that the host serves now; told again and again. */
+  onStaticServed: (apps: readonly AppName[]) => void;
 }
 
 /**
@@ -26,6 +28,8 @@ export interface HostedApps {
   /** By the host itself. */
   isStaticServed(app: AppName): boolean;
   problems(): Problem[];
+  /** Of a host that was taken up: it serves these on, whether it is connected yet or not. */
+  takeUpStatic(apps: readonly string[]): void;
   /** What the host itself served waits at the edge until another one does. */
   forgetStatic(): void;
   keepOnly(apps: readonly AppName[]): void;
@@ -41,6 +45,7 @@ export function createHostedApps({
   scheduleEnded,
   onManifestsChanged,
   onLogLines,
+  onStaticServed,
 }: HostedAppsParts): HostedApps {
   const states = new Map<AppName, HostedAppState>();
   /** Also while another generation of it is on its way. */
@@ -77,6 +82,7 @@ export function createHostedApps({
       if (changedSince.delete(app)) publish(app);
     }, publishPauseMs).unref();
     service().publish(app);
+    onStaticServed([...staticServed].sort());
     // Apps with workers are announced when one of these is ready.
     if (state === 'running' && published.get(app) !== 'running' && isStatic(app)) service().announce(app);
     published.set(app, state);
@@ -118,14 +124,17 @@ export function createHostedApps({
     stateOf: (app) => states.get(app),
     isStaticServed: (app) => staticServed.has(app),
     problems: () => [...states.values()].flatMap(appProblems),
+    takeUpStatic(apps) {
+      for (const app of apps) if (isAppName(app)) staticServed.add(app);
+    },
     forgetStatic() {
-      for (const app of [...states.keys()].filter(isStatic)) {
+      for (const app of new Set([...[...states.keys()].filter(isStatic), ...staticServed])) {
         forget(app);
         service().publish(app);
       }
     },
     keepOnly(apps) {
-      for (const app of states.keys()) if (!apps.includes(app)) forget(app);
+      for (const app of [...states.keys(), ...staticServed]) if (!apps.includes(app)) forget(app);
     },
   };
 }

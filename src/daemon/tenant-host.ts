@@ -22,6 +22,8 @@ export const hostRole = z.strictObject({
   appsDirId: z.string(),
   /** Its listening socket for static apps, below the tenant's sockets. */
   staticSocket: z.string(),
+  /** Static apps that it serves. */
+  served: z.array(z.string()).exactOptional(),
 });
 
 export type HostState = 'absent' | 'waiting' | 'starting' | 'connected';
@@ -45,7 +47,10 @@ export interface TenantHost {
   staticSocket(): string;
   open(): Promise<void>;
   start(order: HostOrder): Promise<void>;
-  adopt(sandbox: Sandbox): void;
+  /** Answers with the static apps that it served when the daemon before this one heard of it last. */
+  adopt(sandbox: Sandbox): readonly string[];
+  /** Remembered for the next daemon. */
+  noteServed(apps: readonly string[]): void;
   request(method: string, params: unknown, timeoutMs?: number): Promise<unknown>;
   /** Lost while it is not connected. */
   notify(method: string, params: unknown): void;
@@ -119,6 +124,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
   }
 
   function watch(watched: Sandbox): void {
+    sandbox = watched;
     const lastOutput = keepLastOutput(watched.stdout);
     void watched.exited.then(({ exitCode, outOfMemory }) => {
       if (sandbox === watched) sandbox = undefined;
@@ -146,28 +152,6 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
     role = undefined;
   }
 
-  function specOf(order: HostOrder) {
-    return {
-      id: `h.${tenant}.${Date.now().toString(36)}`,
-      uid: user().uid,
-      gid: user().gid,
-      hostname: tenant,
-      env: { ...baseEnvironment, HOME: '/tmp' },
-      binds: [
-        ...programBinds(machine),
-        { source: order.appsDir, target: hostPaths.appsDir, access: 'read' as const },
-        { source: paths.hostDirOf(tenant), target: '/run/tenantd/control', access: 'read' as const },
-        { source: paths.socketsDirOf(tenant), target: hostPaths.socketsDir, access: 'read' as const },
-        { source: paths.pipesDirOf(tenant), target: hostPaths.pipesDir, access: 'read' as const },
-        { source: paths.logsDirOf(tenant), target: hostPaths.logsDir, access: 'write' as const },
-      ],
-      tmpBytes: hostTmpBytes,
-      tmpInodes: 1_000,
-      workingDirectory: '/',
-      command: programCommand('host', {}, hostNodeOptions),
-    };
-  }
-
   return {
     state() {
       if (channel) return 'connected';
@@ -191,8 +175,8 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       forgetStaticSocket();
       role = { role: 'host', tenant, appsDirId: order.appsDirId, staticSocket };
       try {
-        sandbox = await machine.registry.start(
-          specOf(order),
+        const started = await machine.registry.start(
+          specOf(machine, tenant, user(), order),
           {
             ...order.launch,
             outOfMemoryScore: 0,
@@ -203,7 +187,7 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
           },
           role,
         );
-        watch(sandbox);
+        watch(started);
       } catch (error) {
         failures += 1;
         scheduleRetry(backoffDelayMs(restartPolicy, failures));
@@ -213,8 +197,13 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
 
     adopt(adopted) {
       role = hostRole.parse(adopted.role);
-      sandbox = adopted;
       watch(adopted);
+      return role.served ?? [];
+    },
+    noteServed(served) {
+      if (!role || String(role.served ?? []) === String(served)) return;
+      role = { ...role, served: [...served] };
+      sandbox?.record(role);
     },
 
     request(method, params, timeoutMs) {
@@ -246,5 +235,26 @@ export function createTenantHost({ machine, tenant, user, handlers, onChange }: 
       await closeServer();
       forgetStaticSocket();
     },
+  };
+}
+
+function specOf(machine: Machine, tenant: TenantName, { uid, gid }: { uid: number; gid: number }, order: HostOrder) {
+  const { paths } = machine;
+  return {
+    id: `h.${tenant}.${Date.now().toString(36)}`,
+    ...{ uid, gid, hostname: tenant },
+    env: { ...baseEnvironment, HOME: '/tmp' },
+    binds: [
+      ...programBinds(machine),
+      { source: order.appsDir, target: hostPaths.appsDir, access: 'read' as const },
+      { source: paths.hostDirOf(tenant), target: '/run/tenantd/control', access: 'read' as const },
+      { source: paths.socketsDirOf(tenant), target: hostPaths.socketsDir, access: 'read' as const },
+      { source: paths.pipesDirOf(tenant), target: hostPaths.pipesDir, access: 'read' as const },
+      { source: paths.logsDirOf(tenant), target: hostPaths.logsDir, access: 'write' as const },
+    ],
+    tmpBytes: hostTmpBytes,
+    tmpInodes: 1_000,
+    workingDirectory: '/',
+    command: programCommand('host', {}, hostNodeOptions),
   };
 }

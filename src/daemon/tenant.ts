@@ -171,15 +171,15 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
   });
   const service: TenantService = createTenantService({
     ...{ ...context, tenant: name, picture, resources, urlsOf },
-    host: () => host,
-    toldState: (app) => hosted.stateOf(app)?.state,
+    ...{ host: () => host, toldState: (app) => hosted.stateOf(app)?.state },
     isStaticServed: (app) => hosted.isStaticServed(app),
     isPublished: () => actual.routesKey !== '',
     onReady: (app) => lifecycle.trials.noteReady(app),
     onChange: () => lifecycle.changed(),
   });
   const hosted: HostedApps = createHostedApps({
-    ...{ picture, startWorker, service: () => service, onLogLines: (event) => logs.hear(event) },
+    ...{ picture, startWorker, service: () => service },
+    ...{ onLogLines: (event) => logs.hear(event), onStaticServed: (apps) => host.noteServed(apps) },
     scheduleEnded: (event) => context.schedules.ended(name, event),
     onManifestsChanged(apps) {
       picture.markStale(apps);
@@ -313,7 +313,7 @@ export function createTenant(context: TenantContext, name: TenantName): Tenant {
     adopt(sandbox, role) {
       actual.leftovers = true;
       resources.takeNetworkOf(sandbox);
-      if (role === 'host') host.adopt(sandbox);
+      if (role === 'host') hosted.takeUpStatic(host.adopt(sandbox));
       else {
         const { app, generation } = workers.adopt(sandbox);
         picture.noteGeneration(app, generation);
